@@ -1,0 +1,90 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One set of rules for every Swift target; see `docs/architecture.md`.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+
+/// Modules from the lowest up. A module imports only from those above it in this list.
+let modules: [Target] = [
+    .target(name: "CLinux"),
+    module("LinuxSystem", ["CLinux"]),
+    module("KVM", ["CLinux", "LinuxSystem"]),
+    module("GuestMemory", ["LinuxSystem"]),
+    module("Machine", ["LinuxSystem", "KVM", "GuestMemory"]),
+    module("Virtio", ["LinuxSystem", "GuestMemory", "Machine"]),
+    module("MigrationProtocol", []),
+    module("Transport", ["LinuxSystem"]),
+    module(
+        "Migration",
+        ["LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol", "Transport", log]),
+    module(
+        "ControlAPI",
+        [
+            "LinuxSystem", log,
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOEmbedded", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+        ]),
+    module(
+        "VMM",
+        [
+            "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio", "MigrationProtocol",
+            "Transport", "Migration", "ControlAPI", log,
+        ]),
+    .executableTarget(
+        name: "martlet",
+        dependencies: ["LinuxSystem", "ControlAPI", "VMM", "Migration", "Machine", argumentParser, log],
+        swiftSettings: strict),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A test target for each module, which may use all modules below it.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies,
+        swiftSettings: strict)
+}
+
+let package = Package(
+    name: "martlet",
+    products: [.executable(name: "martlet", targets: ["martlet"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    ],
+    targets: modules + [
+        tests("LinuxSystem", ["CLinux"]),
+        tests("KVM", ["LinuxSystem", "CLinux"]),
+        tests("GuestMemory", ["LinuxSystem"]),
+        tests("Machine", ["LinuxSystem", "KVM", "GuestMemory"]),
+        tests("Virtio", ["LinuxSystem", "GuestMemory", "Machine"]),
+        tests("MigrationProtocol", []),
+        tests("Transport", ["LinuxSystem"]),
+        tests(
+            "Migration",
+            ["LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol", "Transport", log]),
+        tests("ControlAPI", ["LinuxSystem", log]),
+        tests(
+            "VMM",
+            [
+                "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio", "MigrationProtocol",
+                "Transport", "Migration", "ControlAPI", log,
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)
