@@ -18,16 +18,20 @@ let argumentParser: Target.Dependency = .product(
 /// Modules from the lowest up. A module imports only from those above it in this list.
 let modules: [Target] = [
     .target(name: "CLinux"),
+    module("StateCoding", []),
     module("LinuxSystem", ["CLinux"]),
     module("KVM", ["CLinux", "LinuxSystem"]),
     module("GuestMemory", ["LinuxSystem"]),
-    module("Machine", ["LinuxSystem", "KVM", "GuestMemory"]),
-    module("Virtio", ["LinuxSystem", "GuestMemory", "Machine"]),
+    module("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),
+    module("Virtio", ["StateCoding", "LinuxSystem", "GuestMemory", "Machine"]),
     module("MigrationProtocol", []),
     module("Transport", ["LinuxSystem"]),
     module(
         "Migration",
-        ["LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol", "Transport", log]),
+        [
+            "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol",
+            "Transport", log,
+        ]),
     module(
         "ControlAPI",
         [
@@ -39,12 +43,14 @@ let modules: [Target] = [
     module(
         "VMM",
         [
-            "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio", "MigrationProtocol",
-            "Transport", "Migration", "ControlAPI", log,
+            "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
+            "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
         ]),
     .executableTarget(
         name: "martlet",
-        dependencies: ["LinuxSystem", "ControlAPI", "VMM", "Migration", "Machine", argumentParser, log],
+        dependencies: [
+            "LinuxSystem", "ControlAPI", "VMM", "Migration", "Machine", argumentParser, log,
+        ],
         swiftSettings: strict),
 ]
 
@@ -68,22 +74,26 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: modules + [
+        tests("StateCoding", []),
         tests("LinuxSystem", ["CLinux"]),
         tests("KVM", ["LinuxSystem", "CLinux"]),
         tests("GuestMemory", ["LinuxSystem"]),
-        tests("Machine", ["LinuxSystem", "KVM", "GuestMemory"]),
-        tests("Virtio", ["LinuxSystem", "GuestMemory", "Machine"]),
+        tests("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),
+        tests("Virtio", ["StateCoding", "LinuxSystem", "GuestMemory", "Machine"]),
         tests("MigrationProtocol", []),
         tests("Transport", ["LinuxSystem"]),
         tests(
             "Migration",
-            ["LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol", "Transport", log]),
+            [
+                "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol",
+                "Transport", log,
+            ]),
         tests("ControlAPI", ["LinuxSystem", log]),
         tests(
             "VMM",
             [
-                "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio", "MigrationProtocol",
-                "Transport", "Migration", "ControlAPI", log,
+                "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
+                "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
             ]),
     ],
     swiftLanguageModes: [.v6]
