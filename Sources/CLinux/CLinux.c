@@ -1,1 +1,64 @@
+// The shims that need declarations beyond the C library's default ones.
+#define _GNU_SOURCE 1
 #include "CLinux.h"
+
+#include <sched.h>
+#include <sys/mman.h>
+
+const char *clinux_error_text(int number) { return strerrordesc_np(number); }
+
+const char *clinux_error_name(int number) { return strerrorname_np(number); }
+
+static inline long negated(long result) { return result < 0 ? -errno : result; }
+
+int clinux_memfd_create(const char *name, unsigned int flags) {
+    return (int)negated(memfd_create(name, flags));
+}
+
+int clinux_allocate(int fd, long offset, long length) {
+    return (int)negated(fallocate(fd, 0, offset, length));
+}
+
+int clinux_punch_hole(int fd, long offset, long length) {
+    return (int)negated(
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length));
+}
+
+long clinux_seek_data(int fd, long offset) { return negated(lseek(fd, offset, SEEK_DATA)); }
+
+long clinux_seek_hole(int fd, long offset) { return negated(lseek(fd, offset, SEEK_HOLE)); }
+
+int clinux_add_seals(int fd, int seals) { return (int)negated(fcntl(fd, F_ADD_SEALS, seals)); }
+
+int clinux_get_seals(int fd) { return (int)negated(fcntl(fd, F_GET_SEALS)); }
+
+int clinux_lock(int fd, int type) {
+    struct flock lock = {.l_type = (short)type, .l_whence = SEEK_SET};
+    return (int)negated(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+int clinux_lock_conflict(int fd, int type, pid_t *holder) {
+    struct flock lock = {.l_type = (short)type, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0) {
+        return -errno;
+    }
+    *holder = lock.l_pid;
+    return lock.l_type;
+}
+
+int clinux_poll(struct pollfd *entry, const struct timespec *timeout) {
+    return (int)negated(ppoll(entry, 1, timeout, (const sigset_t *)0));
+}
+
+int clinux_epoll_wait(
+    int fd, struct epoll_event *events, int capacity, const struct timespec *timeout) {
+    return (int)negated(epoll_pwait2(fd, events, capacity, timeout, (const sigset_t *)0));
+}
+
+int clinux_name_thread(pthread_t thread, const char *name) {
+    return -pthread_setname_np(thread, name);
+}
+
+int clinux_unshare_network(void) { return (int)negated(unshare(CLONE_NEWNET)); }
+
+int clinux_enter_network(int fd) { return (int)negated(setns(fd, CLONE_NEWNET)); }
