@@ -38,6 +38,11 @@ public struct MemoryFile: ~Copyable, Sendable {
         self.size = size
     }
 
+    /// Gives the descriptor away; the file lives as long as somebody has it open or mapped.
+    public consuming func intoDescriptor() -> OwnedDescriptor {
+        descriptor
+    }
+
     /// What can no longer be done with the file, by anybody.
     public struct Seals: OptionSet, Sendable {
         /// The bits of `F_ADD_SEALS`.
@@ -94,12 +99,18 @@ public struct MemoryFile: ~Copyable, Sendable {
     /// The next run of pages, at or after `offset`, that hold anything; nil when the rest is hole.
     /// Pages that another process touches meanwhile may or may not be in it.
     public func nextExtent(from offset: Int) throws(SystemError) -> Range<Int>? {
-        let start = clinux_seek_data(descriptor.rawValue, offset)
+        try descriptor.nextExtent(from: offset)
+    }
+}
+
+extension OwnedDescriptor {
+    /// The next run of pages, at or after `offset`, of a sparse file that hold anything; nil when
+    /// the rest is hole. Moves the position.
+    public func nextExtent(from offset: Int) throws(SystemError) -> Range<Int>? {
+        let start = clinux_seek_data(rawValue, offset)
         if start == -Int(Errno.noSuchAddress.rawValue) { return nil }
-        let lower = try check(start, "find data in", descriptor.name)
-        let upper = try check(
-            clinux_seek_hole(descriptor.rawValue, lower), "find holes in",
-            descriptor.name)
+        let lower = try check(start, "find data in", name)
+        let upper = try check(clinux_seek_hole(rawValue, lower), "find holes in", name)
         return lower..<max(lower, upper)
     }
 }

@@ -1,0 +1,72 @@
+public import GuestMemory
+
+/// The machine of a guest, as the migration engines see it.
+///
+/// Two types satisfy it: the KVM machine, and the simulated machine in which the engines are
+/// tested. The order in which the operations may come is not checked here but in the types that
+/// own a machine (`VirtualMachine` and its relatives): nobody else calls these.
+///
+/// Every operation which throws leaves the machine as it was before the call.
+public protocol GuestHardware: AnyObject, Sendable {
+    /// The guest's RAM.
+    var memory: GuestRAM { get }
+
+    /// What a destination needs to build the same machine.
+    func describe() throws(HardwareError) -> GuestDescription
+
+    /// Begins to record which pages are written, by vCPUs and devices alike. Pages written before
+    /// are not in the record.
+    func startDirtyTracking() throws(HardwareError)
+
+    /// Adds the pages written since the last call to `pages`, and forgets them.
+    func collectDirtyPages(into pages: inout PageSet) throws(HardwareError)
+
+    /// Ends the record; harmless when there is none.
+    func stopDirtyTracking()
+
+    /// Brings all vCPUs out of the guest, drains the devices' I/O in flight and pending
+    /// interrupts. When it returns nothing writes to the guest's RAM.
+    func stop() throws(HardwareError)
+
+    /// Lets devices and vCPUs run, after `stop` or as the first start of a loaded machine.
+    func start() throws(HardwareError)
+
+    /// The state of vCPUs, interrupt chip, clock and devices of a stopped machine.
+    func saveState() throws(HardwareError) -> [UInt8]
+
+    /// Puts a saved state into a machine that never ran. Writes nothing to the guest's RAM: with
+    /// a local migration the source still owns it.
+    func loadState(_ state: [UInt8]) throws(HardwareError)
+
+    /// Lets go of everything exclusive behind the devices (taps, disk locks) of a stopped
+    /// machine, so that another process can take it.
+    ///
+    /// - Returns: the state of backends that travels with Takeover.
+    func release() throws(HardwareError) -> [UInt8]
+
+    /// Takes back what `release` let go.
+    func reclaim() throws(HardwareError)
+
+    /// Takes the exclusive backends over at the destination and does what had to wait for it,
+    /// such as the MSRs whose restoring writes to the guest's RAM.
+    func takeOver(_ backendState: [UInt8]) throws(HardwareError)
+
+    /// Lets go of everything that was bound at a destination, which will not run the guest.
+    func letGo()
+
+    /// Tells the network where the guest is now.
+    func announce()
+}
+
+/// Builds machines at a destination.
+public protocol GuestFactory: Sendable {
+    /// The kind of machine.
+    associatedtype Hardware: GuestHardware
+
+    /// Builds a machine from its description: all devices there, nothing bound, no state.
+    ///
+    /// - Throws: when this host cannot run the guest, naming what it lacks.
+    func configure(
+        _ description: GuestDescription, memory: consuming IncomingMemory
+    ) throws(HardwareError) -> Hardware
+}
