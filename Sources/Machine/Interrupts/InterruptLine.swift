@@ -1,0 +1,25 @@
+public import LinuxSystem
+
+/// One of the 24 edge-triggered interrupt lines of a PC, for its only device.
+public final class InterruptLine: Sendable, InterruptSource {
+    /// Signalling it sends one pulse.
+    public let event: EventDescriptor
+
+    let gsi: UInt32
+    private let router: InterruptRouter
+
+    init(event: consuming EventDescriptor, gsi: UInt32, router: InterruptRouter) {
+        self.event = event
+        self.gsi = gsi
+        self.router = router
+    }
+
+    deinit {
+        router.release(gsi: gsi, event: event)
+    }
+
+    /// Sends one pulse, from any thread.
+    public func trigger() {
+        event.signal()
+    }
+}
