@@ -1,0 +1,43 @@
+# The two commands are `make demo` and `make test`; the rest is what they are made of.
+
+BUILD := .build
+NESTLING := $(BUILD)/nestling/nestling.elf
+SOURCES := Package.swift Sources Tests Benchmarks Fuzz
+
+.PHONY: demo test build nestling bench fuzz lint format model setup clean help
+
+help: ## Lists these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Installs the Debian packages that are missing
+	@Tools/setup
+
+build: setup nestling ## Builds martlet (release) and the test guest
+	swift build -c release --product martlet
+
+nestling: setup ## Builds the test guest
+	@$(MAKE) --no-print-directory -C Guests/Nestling OUT=$(CURDIR)/$(BUILD)/nestling
+
+demo: build ## Boots a guest and moves it live, for a person to watch
+	$(BUILD)/release/martlet demo --guest $(NESTLING)
+
+test: build ## Runs all tests that this machine can run
+	@Tools/test
+
+bench: build ## Runs every benchmark: `name value unit goal met|missed`
+	@Tools/bench
+
+fuzz: ## Builds the fuzz targets and runs each for FUZZ_SECONDS (10)
+	@Tools/fuzz
+
+model: ## Checks the ownership protocol exhaustively
+	@Tools/model/run
+
+lint: ## Checks formatting and rules of style
+	swift format lint --strict --recursive --parallel $(wildcard $(SOURCES)) Guests
+
+format: ## Formats all Swift code
+	swift format --in-place --recursive --parallel $(wildcard $(SOURCES)) Guests
+
+clean: ## Removes what was built
+	rm -rf $(BUILD)
