@@ -45,13 +45,11 @@ import Testing
     }
 
     @Test func vectorsAreLaidOutAsTheKernelReadsThem() {
-        let size = unsafe MemoryLayout<MemoryVector>.size
-        let kernelSize = unsafe MemoryLayout<iovec>.size
-        let count = unsafe MemoryLayout<MemoryVector>.offset(of: \.count)
-        let kernelCount = unsafe MemoryLayout<iovec>.offset(of: \.iov_len)
-
-        #expect(size == kernelSize)
-        #expect(count == kernelCount)
+        #expect(MemoryLayout<MemoryVector>.size == MemoryLayout<iovec>.size)
+        #expect(unsafe MemoryLayout<MemoryVector>.offset(of: \.base) == 0)
+        #expect(
+            unsafe MemoryLayout<MemoryVector>.offset(of: \.count)
+                == MemoryLayout<iovec>.offset(of: \.iov_len))
     }
 
     @Test func vectoredTransfersMovePiecesInOrder() throws {
