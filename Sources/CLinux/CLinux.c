@@ -55,6 +55,10 @@ int clinux_epoll_wait(
     return (int)negated(epoll_pwait2(fd, events, capacity, timeout, (const sigset_t *)0));
 }
 
+int clinux_accept(int fd) {
+    return (int)negated(accept4(fd, (struct sockaddr *)0, (socklen_t *)0, SOCK_CLOEXEC));
+}
+
 int clinux_name_thread(pthread_t thread, const char *name) {
     return -pthread_setname_np(thread, name);
 }

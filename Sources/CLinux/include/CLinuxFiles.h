@@ -32,6 +32,7 @@ enum : int {
     CLINUX_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK,
     CLINUX_EFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK,
     CLINUX_TFD_FLAGS = TFD_CLOEXEC | TFD_NONBLOCK,
+    CLINUX_TIMER_ABSOLUTE = TFD_TIMER_ABSTIME,
 };
 
 int clinux_memfd_create(const char *_Nonnull name, unsigned int flags);

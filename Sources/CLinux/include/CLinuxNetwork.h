@@ -3,12 +3,9 @@
 #define CLINUX_NETWORK_H
 
 #include <errno.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
-#include <linux/if_ether.h>
-#include <linux/if_arp.h>
-#include <linux/sockios.h>
-#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 

@@ -93,6 +93,9 @@ static inline long clinux_receive(
     return received;
 }
 
+/// Accepts a connection whose descriptor is close-on-exec and waits.
+int clinux_accept(int fd);
+
 /// The address of a UNIX socket at `path`. Returns its length, or -ENAMETOOLONG.
 static inline int clinux_unix_address(
     struct sockaddr_un *_Nonnull address, const char *_Nonnull path) {

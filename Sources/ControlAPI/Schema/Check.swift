@@ -1,0 +1,45 @@
+/// Checks that several objects of the configuration need.
+enum Check {
+    /// A path that can be given to the kernel.
+    static func path(_ path: String, at field: String) throws(SchemaError) {
+        guard !path.isEmpty else { throw .invalid(path: field, reason: "is empty") }
+        try text(path, at: field)
+    }
+
+    /// A text that does not end early as seen by the kernel or the guest.
+    static func text(_ text: String, at field: String) throws(SchemaError) {
+        guard !text.utf8.contains(0) else {
+            throw .invalid(path: field, reason: "contains a NUL character")
+        }
+    }
+
+    /// A virtqueue's size: the limits are those of a split queue.
+    static func queueSize(_ size: UInt16, at field: String) throws(SchemaError) {
+        guard size.nonzeroBitCount == 1, size <= 32768 else {
+            throw .invalid(
+                path: field, reason: "must be a power of two up to 32768, not \(size)")
+        }
+    }
+
+    /// A console's file is there when its mode asks for one, and only then.
+    static func console(
+        _ mode: ConsoleMode, file: String?, at field: String
+    ) throws(SchemaError) {
+        switch (mode, file) {
+        case (.file, let file?): try path(file, at: "\(field).file")
+        case (.file, nil): throw .missing(path: "\(field).file")
+        case (_, nil): break
+        case (_, _?): throw .invalid(path: "\(field).file", reason: "needs mode File")
+        }
+    }
+
+    /// Six octets in hexadecimal between colons, not all zero, group bit clear.
+    static func isUnicastMAC(_ text: String) -> Bool {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        let octets = parts.compactMap { part in
+            part.utf8.count == 2 && part.allSatisfy(\.isHexDigit) ? UInt8(part, radix: 16) : nil
+        }
+        guard parts.count == 6, octets.count == 6, let first = octets.first else { return false }
+        return first & 1 == 0 && octets.contains { $0 != 0 }
+    }
+}

@@ -1,0 +1,66 @@
+/// Where a console of the guest leads.
+public enum ConsoleMode: String, SchemaChoice {
+    /// There is no such device.
+    case off = "Off"
+    /// A pseudo terminal of its own; not supported yet.
+    case pty = "Pty"
+    /// The terminal of the VMM.
+    case tty = "Tty"
+    /// A file, which gets the output.
+    case file = "File"
+    /// A UNIX socket; not supported yet.
+    case socket = "Socket"
+    /// Output is dropped.
+    case null = "Null"
+
+    /// The modes that Martlet has.
+    static let supported: [ConsoleMode] = [.off, .tty, .file, .null]
+}
+
+/// `serial`: the 16550 port.
+public struct SerialConfig: SchemaObject {
+    /// Where it leads.
+    public var mode = ConsoleMode.null
+    /// Path of the file of mode `file`.
+    public var file: String?
+
+    /// A port whose output is dropped.
+    public init() {}
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<SerialConfig>] = [
+        .value("mode", \.mode, supported: ConsoleMode.supported),
+        .optional("file", \.file),
+        .unsupported("socket"),
+    ]
+}
+
+/// `console`: the virtio console.
+public struct ConsoleConfig: SchemaObject {
+    /// Name of the device, unique in the guest; given by the VMM when unset.
+    public var id: String?
+    /// Where it leads.
+    public var mode = ConsoleMode.tty
+    /// Path of the file of mode `file`.
+    public var file: String?
+
+    /// A console on the VMM's terminal.
+    public init() {}
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<ConsoleConfig>] =
+        Field.device(id: \.id) + [
+            .value("mode", \.mode, supported: ConsoleMode.supported),
+            .optional("file", \.file),
+            .unsupported("socket"),
+        ]
+}
+
+/// `debug_console`: a port for early output, which Martlet does not have yet.
+struct DebugConsoleConfig: SchemaObject {
+    static let fields: [Field<DebugConsoleConfig>] = [
+        .unsupported("mode", default: ConsoleMode.off),
+        .unsupported("file"),
+        .unsupported("iobase", default: UInt16(0xe9)),
+    ]
+}

@@ -1,0 +1,106 @@
+/// The body of `vm.send-migration`.
+public struct SendMigrationData: SchemaObject, OptionObject {
+    /// Where the destination listens: `tcp:HOST:PORT` or `unix:PATH`.
+    public var destinationURL = ""
+    /// Whether memory is handed over instead of copied; both ends on one host, UNIX socket only.
+    public var local = false
+    /// The blackout that is aimed for, in milliseconds, at least 1.
+    public var downtimeMilliseconds: UInt64 = 300
+    /// How long the migration may take, in seconds, at least 1.
+    public var timeoutSeconds: UInt64 = 3600
+    /// What happens when it takes longer.
+    public var timeoutStrategy = TimeoutStrategy.cancel
+
+    /// What happens when a migration takes longer than it may.
+    public enum TimeoutStrategy: String, SchemaChoice {
+        /// The guest stays at the source.
+        case cancel = "Cancel"
+        /// The rest is moved however long the blackout becomes.
+        case ignore = "Ignore"
+    }
+
+    /// Only for `SchemaObject`: there is no default for the destination.
+    public init() {}
+
+    /// To `destinationURL`, with the defaults.
+    public init(destinationURL: String) {
+        self.destinationURL = destinationURL
+    }
+
+    /// What errors about its option string name.
+    public static let optionName = "send-migration"
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<SendMigrationData>] = [
+        .required("destination_url", \.destinationURL),
+        .value("local", \.local),
+        .unsupported("preserve_source", default: false),
+        .value("downtime_ms", \.downtimeMilliseconds),
+        .value("timeout_s", \.timeoutSeconds),
+        .value("timeout_strategy", \.timeoutStrategy),
+        .unsupported("connections", default: UInt32(1)),
+        .unsupported("tls_dir"),
+        .unsupported("memory_mode", default: MemoryMode.precopy),
+    ]
+
+    /// Checks what the types alone do not say.
+    public func validate() throws(SchemaError) {
+        try checkMigrationURL(destinationURL, at: "destination_url")
+        if local && !destinationURL.hasPrefix("unix:") {
+            throw .invalid(
+                path: "local", reason: "needs a destination_url with unix:, on the same host")
+        }
+        if downtimeMilliseconds == 0 {
+            throw .invalid(path: "downtime_ms", reason: "must be at least 1")
+        }
+        if timeoutSeconds == 0 {
+            throw .invalid(path: "timeout_s", reason: "must be at least 1")
+        }
+    }
+}
+
+/// The body of `vm.receive-migration`.
+public struct ReceiveMigrationData: SchemaObject, OptionObject {
+    /// Where to listen: `tcp:HOST:PORT` or `unix:PATH`.
+    public var receiverURL = ""
+
+    /// Only for `SchemaObject`: there is no default for the address.
+    public init() {}
+
+    /// Listens at `receiverURL`, with the defaults.
+    public init(receiverURL: String) {
+        self.receiverURL = receiverURL
+    }
+
+    /// What errors about its option string name.
+    public static let optionName = "receive-migration"
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<ReceiveMigrationData>] = [
+        .required("receiver_url", \.receiverURL),
+        .unsupported("tls_dir"),
+        .unsupported("memory_mode", default: MemoryMode.precopy),
+        .unsupported("vfio_fds"),
+        .unsupported("iommufd_fd"),
+        .unsupported("zone_updates"),
+    ]
+
+    /// Checks what the types alone do not say.
+    public func validate() throws(SchemaError) {
+        try checkMigrationURL(receiverURL, at: "receiver_url")
+    }
+}
+
+/// When memory moves.
+private enum MemoryMode: String, SchemaChoice {
+    case precopy = "Precopy"
+    case postcopy = "Postcopy"
+}
+
+/// The scheme alone: the rest is checked by whoever opens the connection.
+private func checkMigrationURL(_ url: String, at path: String) throws(SchemaError) {
+    let scheme = url.prefix { $0 != ":" }
+    guard ["tcp", "unix"].contains(scheme), url.count > scheme.count + 1 else {
+        throw .invalid(path: path, reason: "must be tcp:HOST:PORT or unix:PATH, not '\(url)'")
+    }
+}

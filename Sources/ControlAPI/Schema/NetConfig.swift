@@ -1,0 +1,51 @@
+/// An element of `net`: a virtio network device on a tap.
+public struct NetConfig: SchemaObject {
+    /// Name of the device, unique in the guest; given by the VMM when unset.
+    public var id: String?
+    /// Name of the tap; a tap with a name of the kernel's choice is created when unset.
+    public var tap: String?
+    /// The guest's MAC address, `02:00:00:00:00:01`; random when unset.
+    public var mac: String?
+    /// The MTU that the guest is told, in bytes.
+    public var mtu: UInt16?
+    /// Number of queues, receive and transmit counted separately: an even number, at least 2.
+    public var numQueues: UInt16 = 2
+    /// Descriptors in each queue, a power of two.
+    public var queueSize: UInt16 = 256
+    /// Whether TCP segmentation offload is offered to the guest.
+    public var offloadTSO = true
+    /// Whether UDP fragmentation offload is offered to the guest.
+    public var offloadUFO = true
+    /// Whether checksum offload is offered to the guest.
+    public var offloadChecksum = true
+
+    /// A device on a new tap.
+    public init() {}
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<NetConfig>] =
+        Field.device(id: \.id) + [
+            .optional("tap", \.tap),
+            .unsupported("ip"),
+            .unsupported("mask"),
+            .optional("mac", \.mac),
+            .unsupported("host_mac"),
+            .optional("mtu", \.mtu),
+            .value("num_queues", \.numQueues),
+            .value("queue_size", \.queueSize),
+            .unsupported("vhost_user", default: false),
+            .unsupported("vhost_socket", options: ["socket"]),
+            .unsupported("vhost_mode", default: VhostMode.client),
+            .unsupported("fds", options: ["fd"]),
+            .unsupported("rate_limiter_config", options: rateLimiterOptions),
+            .value("offload_tso", \.offloadTSO),
+            .value("offload_ufo", \.offloadUFO),
+            .value("offload_csum", \.offloadChecksum),
+        ]
+}
+
+/// `vhost_mode` of a network device.
+private enum VhostMode: String, SchemaChoice {
+    case client = "Client"
+    case server = "Server"
+}

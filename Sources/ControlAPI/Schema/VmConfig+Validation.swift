@@ -1,0 +1,142 @@
+extension VmConfig {
+    /// Most vCPUs a guest can have: APIC identifiers are 8 bits, and 255 means all of them.
+    public static let maximumVcpus: UInt32 = 254
+    /// Most bytes of RAM: half of what 46 bits of physical address reach, so that the windows of
+    /// the devices fit above it.
+    public static let maximumMemory: UInt64 = 1 << 45
+    /// Most devices: PCI bus 0 has 32 slots and the host bridge is in one.
+    static let maximumDevices = 31
+
+    /// Checks what the types alone do not say, such as ranges and names that collide. Files and
+    /// taps are not looked at: whether they can be opened shows when the guest is booted.
+    /// - Throws: The first thing that is wrong, by the path of its field.
+    public func validate() throws(SchemaError) {
+        try validatePayload()
+        try validateProcessors()
+        try validateMemory()
+        for (index, disk) in disks.enumerated() {
+            try disk.validate(at: "disks[\(index)]", vcpus: cpus.bootVcpus)
+        }
+        for (index, device) in net.enumerated() {
+            try device.validate(at: "net[\(index)]", vcpus: cpus.bootVcpus)
+        }
+        try Check.path(rng.source, at: "rng.src")
+        try validateConsoles()
+        try validateDevices()
+    }
+
+    private func validatePayload() throws(SchemaError) {
+        guard let kernel = payload?.kernel else { throw .missing(path: "payload.kernel") }
+        try Check.path(kernel, at: "payload.kernel")
+        if let initramfs = payload?.initramfs {
+            try Check.path(initramfs, at: "payload.initramfs")
+        }
+        try Check.text(payload?.cmdline ?? "", at: "payload.cmdline")
+    }
+
+    private func validateProcessors() throws(SchemaError) {
+        guard (1...Self.maximumVcpus).contains(cpus.bootVcpus) else {
+            throw .invalid(
+                path: "cpus.boot_vcpus",
+                reason: "must be from 1 to \(Self.maximumVcpus), not \(cpus.bootVcpus)")
+        }
+        guard cpus.maxVcpus == cpus.bootVcpus else {
+            throw .invalid(
+                path: "cpus.max_vcpus",
+                reason: "must equal boot_vcpus (\(cpus.bootVcpus)), not be \(cpus.maxVcpus): "
+                    + "adding vCPUs is not supported by Martlet yet")
+        }
+    }
+
+    private func validateMemory() throws(SchemaError) {
+        let page: UInt64 = memory.hugepages ? 2 << 20 : 4096
+        guard memory.size > 0, memory.size.isMultiple(of: page) else {
+            throw .invalid(
+                path: "memory.size",
+                reason: "must be a multiple of the page size (\(page) bytes), not \(memory.size)")
+        }
+        guard memory.size <= Self.maximumMemory else {
+            throw .invalid(
+                path: "memory.size",
+                reason: "must be at most \(Self.maximumMemory) bytes, not \(memory.size)")
+        }
+        guard memory.hugepages || memory.hugepageSize == nil else {
+            throw .invalid(path: "memory.hugepage_size", reason: "needs memory.hugepages")
+        }
+    }
+
+    private func validateConsoles() throws(SchemaError) {
+        try Check.console(serial.mode, file: serial.file, at: "serial")
+        try Check.console(console.mode, file: console.file, at: "console")
+        if serial.mode == .tty && console.mode == .tty {
+            throw .invalid(
+                path: "console.mode",
+                reason: "cannot be Tty when serial.mode is: there is one terminal; set one to Off")
+        }
+    }
+
+    private func validateDevices() throws(SchemaError) {
+        let devices =
+            disks.enumerated().map { ("disks[\($0)].id", $1.id) }
+            + net.enumerated().map { ("net[\($0)].id", $1.id) }
+            + [("rng.id", rng.id), ("console.id", console.id)]
+        guard devices.count <= Self.maximumDevices else {
+            throw .invalid(
+                path: "disks",
+                reason: "and the other devices are \(devices.count), PCI bus 0 has room for "
+                    + "\(Self.maximumDevices)")
+        }
+        var owners: [String: String] = [:]
+        for case (let path, let id?) in devices {
+            guard !id.isEmpty else { throw .invalid(path: path, reason: "is empty") }
+            if let owner = owners.updateValue(path, forKey: id) {
+                throw .duplicate(path: path, reason: "is '\(id)', which is \(owner) already")
+            }
+        }
+    }
+}
+
+extension DiskConfig {
+    fileprivate func validate(at field: String, vcpus: UInt32) throws(SchemaError) {
+        guard let path else { throw .missing(path: "\(field).path") }
+        try Check.path(path, at: "\(field).path")
+        guard (1...vcpus).contains(UInt32(numQueues)) else {
+            throw .invalid(
+                path: "\(field).num_queues",
+                reason: "must be from 1 to the number of vCPUs (\(vcpus)), not \(numQueues)")
+        }
+        try Check.queueSize(queueSize, at: "\(field).queue_size")
+        // The identifier of a virtio block device has 20 bytes.
+        guard (serial ?? "").utf8.count <= 20 else {
+            throw .invalid(path: "\(field).serial", reason: "is longer than 20 bytes")
+        }
+    }
+}
+
+extension NetConfig {
+    fileprivate func validate(at field: String, vcpus: UInt32) throws(SchemaError) {
+        if let tap {
+            // IFNAMSIZ is 16 with the byte that ends the name.
+            guard (1...15).contains(tap.utf8.count), !tap.contains("/"), !tap.contains("\0") else {
+                throw .invalid(
+                    path: "\(field).tap", reason: "must be a name of 1 to 15 bytes, not '\(tap)'")
+            }
+        }
+        if let mac, !Check.isUnicastMAC(mac) {
+            throw .invalid(
+                path: "\(field).mac",
+                reason: "must be a unicast address such as 02:00:00:00:00:01, not '\(mac)'")
+        }
+        // The least MTU of IPv6.
+        if let mtu, mtu < 1280 {
+            throw .invalid(path: "\(field).mtu", reason: "must be at least 1280, not \(mtu)")
+        }
+        guard numQueues >= 2, numQueues.isMultiple(of: 2), UInt32(numQueues) <= vcpus * 2 else {
+            throw .invalid(
+                path: "\(field).num_queues",
+                reason: "must be an even number from 2 to twice the number of vCPUs "
+                    + "(\(vcpus * 2)), not \(numQueues)")
+        }
+        try Check.queueSize(queueSize, at: "\(field).queue_size")
+    }
+}

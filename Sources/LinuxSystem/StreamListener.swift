@@ -1,0 +1,142 @@
+internal import CLinux
+import Glibc
+
+/// Waits for connections on a UNIX or TCP address. A UNIX path is the listener's own while it
+/// lives: a lock beside it says so, and the path is removed at the end.
+public struct StreamListener: ~Copyable, Sendable {
+    /// For pollers: readable when somebody has connected. Does not wait.
+    public let descriptor: OwnedDescriptor
+    private let path: String?
+    private let lock: FileLock?
+
+    /// Listens on a UNIX socket that only this user can connect to (mode 0600). A socket that a
+    /// dead process has left there is replaced.
+    /// - Throws: `.addressInUse` when another process listens there, or when the path is
+    ///   something else than a socket.
+    public init(path: String) throws(SystemError) {
+        let name = "socket \(path)"
+        let lock = try StreamListener.lock(path)
+        try StreamListener.removeStale(path)
+        var address = sockaddr_un()
+        // SAFETY: the path is a terminated string for the length of the call.
+        let length = try check(unsafe clinux_unix_address(&address, path), "use", name)
+        let descriptor = try newSocket(AF_UNIX, name)
+        // The mode of the socket itself decides who may connect, from the moment it exists.
+        _ = try check(retrying { fchmod(descriptor.rawValue, 0o600) }, "protect", name)
+        // SAFETY: the address is `length` bytes and starts as every socket address does.
+        let result = unsafe withUnsafePointer(to: address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                retrying { unsafe bind(descriptor.rawValue, pointer, socklen_t(length)) }
+            }
+        }
+        _ = try check(result, "create", name)
+        _ = try check(
+            retrying { listen(descriptor.rawValue, backlogLength) }, "listen on", name)
+        self.init(descriptor: descriptor, path: path, lock: lock)
+    }
+
+    /// Listens on the first of the addresses that can be listened on.
+    public init(addresses: [SocketAddress]) throws(SystemError) {
+        var failure = SystemError("listen on", "no address", .noSuchAddress)
+        for address in addresses {
+            do throws(SystemError) {
+                let descriptor = try StreamListener.bound(to: address)
+                self.init(descriptor: descriptor, path: nil, lock: nil)
+                return
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    private init(
+        descriptor: consuming OwnedDescriptor, path: String?, lock: consuming FileLock?
+    ) {
+        self.descriptor = descriptor
+        self.path = path
+        self.lock = lock
+    }
+
+    deinit {
+        if let path {
+            // SAFETY: the path is a terminated string for the length of the call.
+            _ = unsafe unlink(path)
+        }
+    }
+
+    /// The TCP address, with the port that the kernel chose if 0 was asked for.
+    public var address: SocketAddress {
+        get throws(SystemError) {
+            try unsafe SocketAddress(of: descriptor) { unsafe getsockname($0, $1, $2) }
+        }
+    }
+
+    /// Waits for a connection. A TCP connection gets the options that every one has.
+    /// - Throws: `.timedOut` when the deadline comes first; with a deadline of now this is the way
+    ///   to take what a poller has reported.
+    public func accept(deadline: MonotonicInstant? = nil) throws(SystemError) -> StreamSocket {
+        while true {
+            let result = accepted()
+            if result >= 0 {
+                let socket = StreamSocket(
+                    adopting: OwnedDescriptor(
+                        owning: result, name: "connection on \(descriptor.name)"))
+                if path == nil { try socket.setConnectionOptions() }
+                return socket
+            }
+            switch -result {
+            case ECONNABORTED, EPROTO: continue  // gone before it was accepted
+            case EAGAIN: try descriptor.wait(for: .readable, deadline: deadline)
+            default: _ = try check(result, "accept a connection on", descriptor.name)
+            }
+        }
+    }
+
+    private func accepted() -> Int32 {
+        retryingShim { clinux_accept(descriptor.rawValue) }
+    }
+
+    private static func bound(to address: SocketAddress) throws(SystemError) -> OwnedDescriptor {
+        let name = "\(address)"
+        let descriptor = try newSocket(Int32(address.storage.ss_family), name)
+        try descriptor.setSocketOption(SOL_SOCKET, SO_REUSEADDR, 1)
+        let result = unsafe address.withAddress { pointer, length in
+            retrying { unsafe bind(descriptor.rawValue, pointer, length) }
+        }
+        _ = try check(result, "listen on", name)
+        _ = try check(
+            retrying { listen(descriptor.rawValue, backlogLength) }, "listen on", name)
+        return descriptor
+    }
+
+    /// The lock beside the path, which says that the path is ours. The file stays, because removing
+    /// it would let two processes hold locks on two files of one name.
+    private static func lock(_ path: String) throws(SystemError) -> FileLock {
+        let file = try OwnedDescriptor(opening: "\(path).lock", [.write, .create])
+        do throws(SystemError) {
+            return try FileLock(locking: file.duplicate(), .exclusive)
+        } catch {
+            guard error.errno == .wouldBlock else { throw error }
+            throw SystemError(
+                "listen on", "socket \(path)", .addressInUse,
+                advice: "another process listens there; stop it or choose another path")
+        }
+    }
+
+    /// Removes what a dead process has left, if it is a socket. The lock is held.
+    private static func removeStale(_ path: String) throws(SystemError) {
+        var information = stat()
+        // SAFETY: the path is a terminated string and the kernel fills the local.
+        guard unsafe lstat(path, &information) == 0 else { return }
+        guard information.st_mode & S_IFMT == S_IFSOCK else {
+            throw SystemError(
+                "listen on", "socket \(path)", .addressInUse, advice: "the path is not a socket")
+        }
+        // SAFETY: as above.
+        _ = try check(retrying { unsafe unlink(path) }, "remove the stale", "socket \(path)")
+    }
+}
+
+/// How many connections wait to be accepted.
+private let backlogLength: Int32 = 16

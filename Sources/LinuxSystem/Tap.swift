@@ -1,0 +1,137 @@
+internal import CLinux
+import Glibc
+
+/// One queue of a tap: an Ethernet interface of the host whose other end is this descriptor. Each
+/// read and write is one packet behind a virtio-net header of 12 bytes, little-endian.
+public struct Tap: ~Copyable, Sendable {
+    /// For pollers, vhost-net, and passing. Does not wait.
+    public let descriptor: OwnedDescriptor
+    /// The interface at the host's side.
+    public let interface: NetworkInterface
+
+    /// The size of `virtio_net_hdr_v1`, which precedes each packet, in bytes.
+    public static let headerSize = 12
+
+    /// What the guest's network device and the host can leave to each other.
+    public struct Offloads: OptionSet, Sendable {
+        /// The bits of TUNSETOFFLOAD.
+        public let rawValue: UInt32
+
+        /// Bits of TUNSETOFFLOAD.
+        public init(rawValue: UInt32) {
+            self.rawValue = rawValue
+        }
+
+        /// Packets without their checksum.
+        public static let checksum = Offloads(rawValue: UInt32(TUN_F_CSUM))
+        /// Large TCP packets over IPv4.
+        public static let segmentation4 = Offloads(rawValue: UInt32(TUN_F_TSO4))
+        /// Large TCP packets over IPv6.
+        public static let segmentation6 = Offloads(rawValue: UInt32(TUN_F_TSO6))
+        /// Large TCP packets with explicit congestion notification.
+        public static let congestionNotification = Offloads(rawValue: UInt32(TUN_F_TSO_ECN))
+    }
+
+    /// Opens a queue of the tap of this name, which is created if it does not exist. An empty name
+    /// or one with %d lets the kernel choose.
+    /// - Parameters:
+    ///   - name: At most 15 bytes.
+    ///   - multipleQueues: The tap has or can get more than one queue; must be as it was created.
+    /// - Throws: `.busy` when another process has the tap open, `.notPermitted` without
+    ///   CAP_NET_ADMIN unless the tap belongs to the user.
+    public init(name: String, multipleQueues: Bool = false) throws(SystemError) {
+        let object = name.isEmpty ? "a new tap" : "tap \(name)"
+        let descriptor = try OwnedDescriptor(
+            opening: "/dev/net/tun", [.write, .nonblocking],
+            advice: "the tun module must be loaded, and the user allowed to open the device")
+        var request = unsafe ifreq()
+        // SAFETY: the name is a terminated string, and the kernel reads and writes the local.
+        _ = try check(unsafe clinux_name_interface(&request, name), "open", object)
+        let queues = multipleQueues ? IFF_MULTI_QUEUE : 0
+        unsafe request.ifr_ifru.ifru_flags = Int16(
+            truncatingIfNeeded: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | queues)
+        let result = unsafe clinux_ioctl_pointer(
+            descriptor.rawValue, CLINUX_TUNSETIFF, &request)
+        guard result >= 0 else {
+            let reason = Errno(rawValue: -result)
+            throw SystemError("open", object, reason, advice: Tap.advice(for: reason))
+        }
+        let actualName = unsafe Tap.name(of: request)
+        try self.init(
+            configuring: OwnedDescriptor(
+                owning: descriptor.take(), name: "tap \(actualName)"), actualName)
+    }
+
+    /// Takes over a queue that another process has opened; its settings are made as this type
+    /// expects them.
+    public init(adopting descriptor: consuming OwnedDescriptor) throws(SystemError) {
+        var request = unsafe ifreq()
+        // SAFETY: the kernel fills the local.
+        _ = try check(
+            unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_TUNGETIFF, &request),
+            "use as a tap", descriptor.name)
+        let name = unsafe Tap.name(of: request)
+        try self.init(configuring: descriptor, name)
+    }
+
+    private init(
+        configuring descriptor: consuming OwnedDescriptor, _ name: String
+    ) throws(SystemError) {
+        var size = Int32(Tap.headerSize)
+        var littleEndian: Int32 = 1
+        // SAFETY: both requests read an int.
+        _ = try check(
+            unsafe clinux_ioctl_constant(descriptor.rawValue, CLINUX_TUNSETVNETHDRSZ, &size),
+            "set the header of", descriptor.name)
+        _ = try check(
+            unsafe clinux_ioctl_constant(descriptor.rawValue, CLINUX_TUNSETVNETLE, &littleEndian),
+            "set the header of", descriptor.name)
+        self.descriptor = descriptor
+        self.interface = NetworkInterface(name: name)
+    }
+
+    /// Sets what the host may leave to whoever reads this queue.
+    public func set(_ offloads: Offloads) throws(SystemError) {
+        _ = try check(
+            clinux_ioctl_value(
+                descriptor.rawValue, CLINUX_TUNSETOFFLOAD, UInt(offloads.rawValue)),
+            "set the offloads of", descriptor.name)
+    }
+
+    /// Lets the interface stay when its last descriptor is closed, or not.
+    public func setPersistent(_ persistent: Bool) throws(SystemError) {
+        _ = try check(
+            clinux_ioctl_value(
+                descriptor.rawValue, CLINUX_TUNSETPERSIST, persistent ? 1 : 0),
+            "keep", descriptor.name)
+    }
+
+    /// Attaches or detaches this queue of a tap with several: detached it gets no packets, and
+    /// another process's queue can take its place.
+    public func setAttached(_ attached: Bool) throws(SystemError) {
+        var request = unsafe ifreq()
+        unsafe request.ifr_ifru.ifru_flags = Int16(
+            truncatingIfNeeded: attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE)
+        // SAFETY: the kernel reads the local.
+        _ = try check(
+            unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_TUNSETQUEUE, &request),
+            attached ? "attach a queue of" : "detach a queue of", descriptor.name)
+    }
+
+    private static func advice(for reason: Errno) -> String? {
+        switch reason {
+        case .busy: "another process has it open; stop that or choose another tap"
+        case .notPermitted: "CAP_NET_ADMIN is needed, or a tap that belongs to this user"
+        case .invalidArgument:
+            "it exists as another kind of interface, or with another number of queues"
+        default: nil
+        }
+    }
+
+    /// The name in a request of the kernel, which is terminated unless it fills its place.
+    private static func name(of request: ifreq) -> String {
+        unsafe withUnsafeBytes(of: request.ifr_ifrn.ifrn_name) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+}

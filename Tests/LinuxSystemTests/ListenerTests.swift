@@ -1,0 +1,92 @@
+import Glibc
+import LinuxSystem
+import Testing
+
+@Suite struct ListenerTests {
+    @Test func listenerAcceptsOnItsPathAndRemovesIt() throws {
+        let path = temporaryPath("accepts")
+        do {
+            let listener = try StreamListener(path: path)
+            let client = try StreamSocket.connect(path: path)
+            let server = try listener.accept(deadline: .after(milliseconds: 10_000))
+            try client.sendAll([1].span)
+            #expect(try server.peer.isOnThisMachine)
+        }
+        #expect(unsafe access(path, F_OK) != 0)
+        unlinkLock(path)
+    }
+
+    @Test func socketIsForItsUserOnly() throws {
+        let path = temporaryPath("mode")
+        let listener = try StreamListener(path: path)
+        var information = stat()
+        unsafe stat(path, &information)
+
+        #expect(information.st_mode & 0o777 == 0o600)
+        #expect(listener.descriptor.name == "socket \(path)")
+        unlinkLock(path)
+    }
+
+    @Test func secondListenerIsRefusedAndHarmsNobody() throws {
+        let path = temporaryPath("second")
+        let listener = try StreamListener(path: path)
+
+        let error = #expect(throws: SystemError.self) { _ = try StreamListener(path: path) }
+        let client = try StreamSocket.connect(path: path)
+
+        #expect(error?.errno == .addressInUse)
+        _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+        client.shutdown()
+        unlinkLock(path)
+    }
+
+    @Test func socketOfADeadProcessIsReplaced() throws {
+        let path = temporaryPath("stale")
+        try makeStaleSocket(path)
+
+        let listener = try StreamListener(path: path)
+        let client = try StreamSocket.connect(path: path)
+
+        _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+        client.shutdown()
+        unlinkLock(path)
+    }
+
+    @Test func fileThatIsNoSocketIsLeftAlone() throws {
+        let path = temporaryPath("file")
+        let file = try OwnedDescriptor(opening: path, [.write, .create])
+        try file.writeAll([1])
+
+        let error = #expect(throws: SystemError.self) { _ = try StreamListener(path: path) }
+
+        #expect(error?.errno == .addressInUse)
+        #expect(try file.regularFileSize == 1)
+        unsafe unlink(path)
+        unlinkLock(path)
+    }
+
+    @Test func pathThatIsTooLongIsRefused() {
+        let path = temporaryPath(String(repeating: "x", count: 100))
+        let error = #expect(throws: SystemError.self) {
+            _ = try StreamSocket.connect(path: path)
+        }
+        #expect(error?.errno == .nameTooLong)
+    }
+
+    /// Leaves a socket in the file system that nobody listens on.
+    private func makeStaleSocket(_ path: String) throws {
+        let other = path + ".other"
+        let listener = try StreamListener(path: other)
+        #expect(unsafe rename(other, path) == 0)
+        _ = listener.descriptor.name
+        unlinkLock(other)
+    }
+
+    private func temporaryPath(_ name: String) -> String {
+        "/tmp/martlet-\(getpid())-\(name)"
+    }
+
+    private func unlinkLock(_ path: String) {
+        unsafe unlink(path + ".lock")
+    }
+}
