@@ -46,10 +46,12 @@ let modules: [Target] = [
             "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
             "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
         ]),
+    module("Harness", ["LinuxSystem", "ControlAPI"]),
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "LinuxSystem", "ControlAPI", "VMM", "Migration", "Machine", argumentParser, log,
+            "LinuxSystem", "Machine", "Migration", "ControlAPI", "VMM", "Harness", argumentParser,
+            log,
         ],
         swiftSettings: strict),
 ]
@@ -89,6 +91,7 @@ let package = Package(
                 "Transport", log,
             ]),
         tests("ControlAPI", ["LinuxSystem", log]),
+        tests("Harness", ["LinuxSystem"]),
         tests(
             "VMM",
             [
