@@ -28,6 +28,7 @@ struct Conductor {
             let seen = processor.interrupts
             var isBusy = worker.step()
             let now = processor.observe()
+            if deviceStep(now) { isBusy = true }
             if now >= nextReport { report(now) }
             if now >= nextListening { listen(now) }
             if now >= end { finish() }
@@ -37,6 +38,13 @@ struct Conductor {
             }
             if !isBusy { processor.sleep(seen: seen) }
         }
+    }
+
+    private func deviceStep(_ now: UInt64) -> Bool {
+        var isBusy = false
+        if let network = guest.network, network.step(now) { isBusy = true }
+        for disk in guest.disks where disk.step(now) { isBusy = true }
+        return isBusy
     }
 
     /// Bytes that came on the serial port are commands.
@@ -78,6 +86,8 @@ struct Conductor {
         line.add("gap_us", clock.microseconds(longest))
         line.add("gap_recent_us", clock.microseconds(recent))
         addMemory(to: &line)
+        addDisks(to: &line)
+        addNetwork(to: &line)
         line.add("errors", guest.reporter.errors)
         guest.reporter.write(line)
     }
@@ -97,5 +107,27 @@ struct Conductor {
         line.add("mem_verified", verified)
         line.add("mem_passes", passes)
         line.add("mem_errors", guest.reporter.memoryErrors.value)
+    }
+
+    private func addDisks(to line: inout Line) {
+        guard !guest.disks.isEmpty else { return }
+        var writes: UInt64 = 0
+        var reads: UInt64 = 0
+        for disk in guest.disks {
+            writes += disk.writes.value
+            reads += disk.reads.value
+        }
+        line.add("disk_writes", writes)
+        line.add("disk_reads", reads)
+        line.add("disk_errors", guest.reporter.diskErrors.value)
+    }
+
+    private func addNetwork(to line: inout Line) {
+        guard let network = guest.network else { return }
+        line.add("net_rx", network.received.value)
+        line.add("net_tx", network.sent.value)
+        line.add("tcp_connections", network.tcp.openConnections)
+        line.add("tcp_lost", network.tcp.lost.value)
+        line.add("tcp_bytes", network.tcp.bytes.value)
     }
 }

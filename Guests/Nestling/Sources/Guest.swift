@@ -11,6 +11,8 @@ final class Guest {
     /// The memory workload's parts, by processor; nil where it takes no part.
     var memoryWorkloads: [MemoryWorkload?] = []
     var fill: FillWorkload?
+    var disks: [DiskWorkload] = []
+    var network: Host?
     let verification = Verification()
 
     init(clock: Clock, options: Options, reporter: Reporter, memory: PhysicalMemory) {

@@ -32,13 +32,15 @@ func boot(_ startInfo: UnsafePointer<start_info>) -> Never {
         clock: clock, options: options, reporter: Reporter(serial), memory: memory)
     theGuest = guest
     addProcessors(to: guest)
-    addWorkloads(to: guest)
+    let devices = Devices(information, tables, memory, clock, guest.reporter)
+    guest.reporter.console = devices.console
+    addWorkloads(to: guest, devices)
     LocalAPIC.enable()
     call_enable_interrupts()
     startProcessors(of: guest)
     let processor = guest.processors[0]
     LocalAPIC.startTick(processor, clock)
-    announce(guest)
+    announce(guest, devices)
     var conductor = Conductor(guest)
     conductor.run()
 }
@@ -76,9 +78,26 @@ private func addProcessors(to guest: Guest) {
     }
 }
 
-private func addWorkloads(to guest: Guest) {
-    let count = guest.processors.count
-    for index in 0..<count { addMemoryWorkload(index, to: guest) }
+private func addWorkloads(to guest: Guest, _ devices: Devices) {
+    for index in 0..<guest.processors.count { addMemoryWorkload(index, to: guest) }
+    for index in 0..<4 {
+        if let options = guest.options.disks[index] {
+            guard options.number < devices.disks.count else { stop(what: "no_such_disk") }
+            guard
+                let workload = DiskWorkload(
+                    options, devices.disks[options.number], clock: guest.clock,
+                    memory: guest.memory, reporter: guest.reporter)
+            else { stop(what: "no_memory_for_disk") }
+            guest.disks.append(workload)
+        }
+    }
+    if let options = guest.options.network {
+        guard let device = devices.network else { stop(what: "no_network_device") }
+        let host = Host(options, device, guest.clock)
+        ARP.announce(host)
+        guest.network = host
+    }
+    // Last, since it takes all memory that is left.
     if let fill = guest.options.fill {
         guest.fill = FillWorkload(fill, memory: guest.memory, reporter: guest.reporter)
     }
@@ -116,11 +135,15 @@ private func startProcessors(of guest: Guest) {
     stop(what: "missing_vcpus")
 }
 
-private func announce(_ guest: Guest) {
+private func announce(_ guest: Guest, _ devices: Devices) {
     var line = Line("boot")
     line.add("version", 1)
     line.add("vcpus", UInt64(guest.processors.count))
     line.add("ram", guest.memory.total)
     line.add("tsc_khz", guest.clock.kilohertz)
+    line.add("disks", UInt64(devices.disks.count))
+    line.add("net", devices.network == nil ? 0 : 1)
+    line.add("rng_bytes", devices.entropyBytes)
+    line.add("console", devices.console == nil ? 0 : 1)
     guest.reporter.write(line)
 }

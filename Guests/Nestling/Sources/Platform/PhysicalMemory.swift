@@ -18,8 +18,8 @@ final class PhysicalMemory {
     private(set) var regionCount = 0
     /// All RAM in the loader's map, in bytes.
     private(set) var total: UInt64 = 0
-    /// End of the highest region.
-    private(set) var top: UInt64 = 0
+    /// Where RAM below 4 GiB ends.
+    private(set) var topBelow4GiB: UInt64 = 0
 
     init(_ information: start_info) {
         let map = pointer(information.memory_map, to: memory_map_entry.self)
@@ -56,7 +56,7 @@ final class PhysicalMemory {
         total += size
         let (end, overflow) = start.addingReportingOverflow(size)
         guard !overflow else { return }
-        top = max(top, end)
+        if end <= 1 << 32 { topBelow4GiB = max(topBelow4GiB, end) }
         let mask = Self.pageSize - 1
         let first = (max(start, image_end_address()) + mask) & ~mask
         let last = end & ~mask

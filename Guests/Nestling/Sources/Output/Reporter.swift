@@ -4,6 +4,8 @@ final class Reporter {
     private static let errorLineLimit: UInt64 = 20
 
     let serial: Serial
+    /// Gets a copy of every line, where there is one.
+    var console: ConsoleDevice?
     let memoryErrors = Counter()
     let diskErrors = Counter()
     /// Errors of neither kind.
@@ -19,6 +21,7 @@ final class Reporter {
         var line = line
         line.finish()
         serial.write(line)
+        console?.write(line)
     }
 
     func memoryError(address: UInt64, expected: UInt64, found: UInt64, processor: Int) {

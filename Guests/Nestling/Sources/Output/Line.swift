@@ -2,7 +2,7 @@
 ///
 /// What does not fit is cut off, so that a line is always one line.
 struct Line: ~Copyable {
-    private(set) var bytes = [256 of UInt8](repeating: 0)
+    private(set) var bytes = [512 of UInt8](repeating: 0)
     private(set) var count = 0
 
     /// Starts a line of the given kind.
@@ -59,7 +59,7 @@ struct Line: ~Copyable {
     }
 
     private mutating func append(byte: UInt8) {
-        guard count < 255 else { return }
+        guard count < 511 else { return }
         bytes[count] = byte
         count += 1
     }

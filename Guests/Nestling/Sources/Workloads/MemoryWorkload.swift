@@ -25,7 +25,7 @@ final class MemoryWorkload {
     private let processor: Processor
     private let reporter: Reporter
     private var pace: Pace
-    private var random: UInt64
+    private var random: Random
     private var nextWrite: UInt64 = 0
     private var nextVerification: UInt64 = 0
 
@@ -48,7 +48,7 @@ final class MemoryWorkload {
         pace = Pace(
             rate: options.rate.map { max($0 / UInt64(shares), 1) }, clock: clock,
             catchUp: Self.catchUp)
-        random = mixed(UInt64(share) &+ 1)
+        random = Random(seed: UInt64(share) + 1)
     }
 
     /// Does a slice of work. False: nothing is due.
@@ -92,18 +92,11 @@ final class MemoryWorkload {
             nextWrite = nextWrite + 1 < pages ? nextWrite + 1 : 0
             return nextWrite
         case .random:
-            return nextRandom() % pages
+            return random.next() % pages
         case .hot:
-            let number = nextRandom()
+            let number = random.next()
             return number >> 60 != 0 ? number % hotPages : number % pages
         }
-    }
-
-    private func nextRandom() -> UInt64 {
-        random ^= random << 13
-        random ^= random >> 7
-        random ^= random << 17
-        return random
     }
 
     private func verifyNext() {
@@ -138,95 +131,4 @@ final class MemoryWorkload {
                 found: pointer(place, to: UInt64.self)[1], processor: processor.index)
         }
     }
-}
-
-/// 64 bytes that say where they belong, how old they are and who wrote them.
-enum Stamp {
-    /// How many places for stamps a page has.
-    static let places: UInt32 = 4
-    private static let words = 8
-
-    /// Where in its page a generation is stamped: at 0, 1344, 2688 or in the last 64 bytes.
-    @inline(__always)
-    static func place(_ address: UInt64, _ generation: UInt32) -> UInt64 {
-        address + UInt64(generation % places) * 1344
-    }
-
-    @inline(__always)
-    static func write(
-        to place: UInt64, address: UInt64, generation: UInt32, processor: Int
-    ) {
-        let words = pointer(place, to: UInt64.self)
-        for index in 0..<Self.words {
-            words[index] = word(index, address, generation, processor)
-        }
-    }
-
-    @inline(__always)
-    static func matches(
-        at place: UInt64, address: UInt64, generation: UInt32, processor: Int
-    ) -> Bool {
-        let words = pointer(place, to: UInt64.self)
-        var difference: UInt64 = 0
-        for index in 0..<Self.words {
-            difference |= words[index] ^ word(index, address, generation, processor)
-        }
-        return difference == 0
-    }
-
-    /// Address, generation, vCPU, and five words of a checksum over them, all different.
-    @inline(__always)
-    private static func word(
-        _ index: Int, _ address: UInt64, _ generation: UInt32, _ processor: Int
-    ) -> UInt64 {
-        switch index {
-        case 0: address
-        case 1: UInt64(generation)
-        case 2: UInt64(processor)
-        default:
-            (address ^ UInt64(generation) << 40 ^ UInt64(processor) << 32 ^ UInt64(index))
-                &* 0x9e37_79b9_7f4a_7c15
-        }
-    }
-}
-
-/// Spreads operations evenly over time.
-struct Pace {
-    private let rate: UInt64?
-    private let kilohertz: UInt64
-    private let catchUp: UInt64
-    private var last: UInt64
-    /// Operations due, times cycles per second.
-    private var credit: UInt64 = 0
-
-    /// - Parameters:
-    ///   - rate: operations per second; nil: no limit.
-    ///   - catchUp: how much lost time is made up for, in milliseconds.
-    init(rate: UInt64?, clock: Clock, catchUp: UInt64) {
-        self.rate = rate
-        kilohertz = clock.kilohertz
-        self.catchUp = catchUp &* clock.kilohertz
-        last = clock.now
-    }
-
-    /// How many operations are due, at most `limit`; they count as done.
-    mutating func due(at now: UInt64, limit: UInt64) -> UInt64 {
-        guard let rate else { return limit }
-        let passed = now > last ? min(now - last, catchUp) : 0
-        last = now
-        let price = kilohertz &* 1000
-        credit = min(credit &+ passed &* rate, catchUp &* rate)
-        let count = min(credit / price, limit)
-        credit -= count * price
-        return count
-    }
-}
-
-/// A number that looks random, from any number (the finalizer of splitmix64).
-@inline(__always)
-func mixed(_ value: UInt64) -> UInt64 {
-    var z = value &+ 0x9e37_79b9_7f4a_7c15
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
 }

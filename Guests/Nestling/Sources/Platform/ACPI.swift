@@ -1,0 +1,52 @@
+import Intrinsics
+
+/// The firmware's tables, as far as they lead to PCI configuration space.
+struct ACPI {
+    private static let entryLimit = 64
+    /// "MCFG"
+    private static let configurationSignature: UInt32 = 0x4746_434d
+
+    private let tables: UInt64
+    private let entrySize: UInt64
+
+    /// - Parameter rootPointer: the address of the RSDP; 0: none.
+    init?(rootPointer: UInt64) {
+        guard rootPointer != 0, rootPointer >> 32 == 0 else { return nil }
+        let revision = mmio_read8(rootPointer + 15)
+        let extended = Self.read64(rootPointer + 24)
+        if revision >= 2 && extended != 0 {
+            tables = extended
+            entrySize = 8
+        } else {
+            tables = UInt64(mmio_read32(rootPointer + 16))
+            entrySize = 4
+        }
+        guard tables != 0, tables >> 32 == 0 else { return nil }
+    }
+
+    /// The memory-mapped configuration window of the first segment.
+    var configurationWindow: UInt64? {
+        guard let table = table(Self.configurationSignature), mmio_read32(table + 4) >= 60 else {
+            return nil
+        }
+        let base = Self.read64(table + 44)
+        return base == 0 ? nil : base
+    }
+
+    private func table(_ signature: UInt32) -> UInt64? {
+        let length = UInt64(mmio_read32(tables + 4))
+        guard length > 36 else { return nil }
+        for index in 0..<min((length - 36) / entrySize, UInt64(Self.entryLimit)) {
+            let entry = tables + 36 + index * entrySize
+            let table = entrySize == 8 ? Self.read64(entry) : UInt64(mmio_read32(entry))
+            guard table != 0, table >> 32 == 0 else { continue }
+            if mmio_read32(table) == signature { return table }
+        }
+        return nil
+    }
+
+    /// Tables are not aligned.
+    private static func read64(_ address: UInt64) -> UInt64 {
+        UInt64(mmio_read32(address)) | UInt64(mmio_read32(address + 4)) << 32
+    }
+}
