@@ -22,6 +22,14 @@ import Testing
         #expect(!parser.isAmidRequest)
     }
 
+    @Test(arguments: ["P", "PUT /", "PUT /x HTTP/1.1\r\nA: b\r\n"])
+    func beginningOfTheNextRequestIsSeen(beginning: String) throws {
+        let parser = RequestParser()
+        try parser.feed(Array((Self.request + beginning).utf8)[...])
+        #expect(parser.completeCount == 1)
+        #expect(parser.isAmidRequest)
+    }
+
     @Test(arguments: [
         ("GET /x HTTP/1.0\r\n\r\n", false),
         ("GET /x HTTP/1.1\r\nConnection: close\r\n\r\n", false),

@@ -152,10 +152,10 @@ final class Connection {
     }
 
     private func waitForRequest() {
-        if case .sending = phase, parser.isAmidRequest {
-            deadline = .after(milliseconds: limits.requestMilliseconds)
-        } else if !parser.isAmidRequest {
-            deadline = .after(milliseconds: limits.idleMilliseconds)
+        switch (phase, parser.isAmidRequest) {
+        case (.receiving, true): break  // its time runs already
+        case (_, true): deadline = .after(milliseconds: limits.requestMilliseconds)
+        case (_, false): deadline = .after(milliseconds: limits.idleMilliseconds)
         }
         phase = .receiving
     }

@@ -1,6 +1,18 @@
 /// The way of bytes from a client to a call, without a socket: what a fuzzer drives. The same bytes
 /// give the same result.
 package enum RequestFuzzing {
+    /// Reads an input of a fuzzer: a first byte of 0 makes the rest a body and an option string,
+    /// any other is the length of the pieces in which the rest comes as a connection's bytes.
+    package static func run(_ input: [UInt8]) {
+        guard let first = input.first else { return }
+        let rest = Array(input.dropFirst())
+        if first == 0 {
+            runBody(rest)
+        } else {
+            run(rest, pieceLength: Int(first))
+        }
+    }
+
     /// Reads `bytes` as those of one connection, in pieces of at most `pieceLength`, and reads the
     /// calls of the requests in them.
     /// - Returns: How many requests were complete; those after a fault are not read.

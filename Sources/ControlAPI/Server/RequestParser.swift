@@ -28,6 +28,8 @@ final class RequestParser {
     private var current: HTTPRequest?
     /// Bytes since the last request's end, while no head has been found in them.
     private var headBytes = 0
+    /// Bytes of the body that are announced and have not come yet.
+    private var bodyRemaining = 0
     /// Whether a client waits for a word before it sends the body.
     private var expectsContinue = false
 
@@ -53,16 +55,30 @@ final class RequestParser {
     /// Takes bytes in.
     /// - Throws: What to answer before the connection is closed: nothing after it can be trusted.
     func feed(_ bytes: ArraySlice<UInt8>) throws(APIFailure) {
-        if current == nil { headBytes += bytes.count }
-        do {
-            try channel.writeInbound(ByteBuffer(bytes: bytes))
-        } catch {
-            throw APIFailure(.badRequest, "The request is not valid HTTP", "\(error)")
+        var rest = bytes
+        while !rest.isEmpty {
+            let piece = rest.prefix(pieceLength(of: rest))
+            rest = rest.dropFirst(piece.count)
+            if current == nil { headBytes += piece.count }
+            do {
+                try channel.writeInbound(ByteBuffer(bytes: piece))
+            } catch {
+                throw APIFailure(.badRequest, "The request is not valid HTTP", "\(error)")
+            }
+            while let part = nextPart() {
+                try take(part)
+            }
+            guard headBytes <= limits.head else { throw headTooLarge }
         }
-        while let part = nextPart() {
-            try take(part)
-        }
-        guard headBytes <= limits.head else { throw headTooLarge }
+    }
+
+    /// How many bytes the decoder gets at once. A request ends with a line or with the announced
+    /// number of bytes, so that none of the pieces belongs to two requests; the decoder does not
+    /// say where in a piece a request ended.
+    private func pieceLength(of bytes: ArraySlice<UInt8>) -> Int {
+        if bodyRemaining > 0 { return bodyRemaining }
+        let line = bytes.firstIndex(of: UInt8(ascii: "\n"))
+        return line.map { $0 - bytes.startIndex + 1 } ?? bytes.count
     }
 
     /// The next complete request.
@@ -85,7 +101,7 @@ final class RequestParser {
         switch part {
         case .head(let head):
             headBytes = 0
-            try check(head)
+            bodyRemaining = try announcedLength(of: head)
             // The decoder takes what follows a wish for another protocol as that protocol.
             let isUpgrade = head.method == .CONNECT || head.headers.contains(name: "upgrade")
             current = HTTPRequest(
@@ -97,22 +113,25 @@ final class RequestParser {
                 throw bodyTooLarge
             }
             current?.body.append(contentsOf: buffer.readableBytesView)
+            bodyRemaining = max(0, bodyRemaining - buffer.readableBytes)
         case .end:
             if let current { requests.append(current) }
             current = nil
+            bodyRemaining = 0
             expectsContinue = false
         }
     }
 
-    private func check(_ head: HTTPRequestHead) throws(APIFailure) {
+    /// The length of the body as the head says it, 0 where it says none.
+    /// - Throws: When the head or the body is too large, before the body has come.
+    private func announcedLength(of head: HTTPRequestHead) throws(APIFailure) -> Int {
         let size = head.headers.reduce(head.uri.utf8.count) {
             $0 + $1.name.utf8.count + $1.value.utf8.count + 4
         }
         guard size <= limits.head else { throw headTooLarge }
-        // Refused before it is received.
-        if let text = head.headers.first(name: "content-length") {
-            guard let length = Int(text), length <= limits.body else { throw bodyTooLarge }
-        }
+        guard let text = head.headers.first(name: "content-length") else { return 0 }
+        guard let length = Int(text), length <= limits.body else { throw bodyTooLarge }
+        return length
     }
 
     private var headTooLarge: APIFailure {
