@@ -14,9 +14,9 @@ extension KVMVirtualMachine {
         }
 
         /// The kernel notes which pages the guest writes.
-        public static let logDirtyPages = MemoryFlags(rawValue: 1)
+        public static let logDirtyPages = MemoryFlags(rawValue: CLINUX_KVM_MEM_LOG_DIRTY_PAGES)
         /// The guest can only read; its writes come here.
-        public static let readOnly = MemoryFlags(rawValue: 2)
+        public static let readOnly = MemoryFlags(rawValue: CLINUX_KVM_MEM_READONLY)
     }
 
     /// Puts memory of this process at a guest address, or changes the flags of a slot that is
@@ -60,12 +60,13 @@ extension KVMVirtualMachine {
     }
 
     /// Lets pages stay in the dirty log until `clearDirtyLog`, instead of clearing them when the
-    /// log is read. Before logging is switched on.
+    /// log is read. Before logging is switched on, and only the modes that the capability has.
     /// - Parameter initiallySet: All pages count as written when logging starts, and no time is
     ///   spent on protecting them before they are first cleared.
     public func useManualDirtyLogProtection(initiallySet: Bool) throws(SystemError) {
-        let modes = UInt64(value(of: .manualDirtyLogProtection))
-        try enable(.manualDirtyLogProtection, argument: modes & (initiallySet ? 3 : 1))
+        var mode = CLINUX_KVM_DIRTY_LOG_MANUAL_PROTECT
+        if initiallySet { mode |= CLINUX_KVM_DIRTY_LOG_INITIALLY_SET }
+        try enable(.manualDirtyLogProtection, argument: UInt64(mode))
     }
 
     /// Reads which pages of a slot were written: a bit per page, lowest first.

@@ -27,8 +27,8 @@ extension KVMVirtualMachine {
         try unsafe descriptor.request(CLINUX_KVM_GET_CLOCK, "read the clock of", &data)
         return KVMClock(
             nanoseconds: data.clock,
-            realtime: data.flags & realtimeFlag != 0 ? data.realtime : nil,
-            hostTimestamp: data.flags & timestampFlag != 0 ? data.host_tsc : nil)
+            realtime: data.flags & CLINUX_KVM_CLOCK_REALTIME != 0 ? data.realtime : nil,
+            hostTimestamp: data.flags & CLINUX_KVM_CLOCK_HOST_TSC != 0 ? data.host_tsc : nil)
     }
 
     /// Sets the clock, and advances it by the time since its `realtime` if it has one and the
@@ -37,10 +37,10 @@ extension KVMVirtualMachine {
         var data = kvm_clock_data()
         data.clock = clock.nanoseconds
         if let realtime = clock.realtime,
-            value(of: .adjustClock) & Int(realtimeFlag) != 0
+            value(of: .adjustClock) & Int(CLINUX_KVM_CLOCK_REALTIME) != 0
         {
             data.realtime = realtime
-            data.flags = realtimeFlag
+            data.flags = CLINUX_KVM_CLOCK_REALTIME
         }
         // SAFETY: the structure of this request.
         try unsafe descriptor.request(CLINUX_KVM_SET_CLOCK, "set the clock of", &data)
@@ -107,7 +107,3 @@ extension KVMVirtualMachine.Chip {
         if self != .intervalTimer { bytes[0] = UInt8(rawValue) }
     }
 }
-
-// KVM_CLOCK_REALTIME and KVM_CLOCK_HOST_TSC, which are shifts and not imported.
-private let realtimeFlag: UInt32 = 1 << 2
-private let timestampFlag: UInt32 = 1 << 3

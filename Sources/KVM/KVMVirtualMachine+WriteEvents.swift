@@ -38,7 +38,7 @@ extension KVMVirtualMachine {
     public func detach(
         _ event: borrowing EventDescriptor, from write: Write
     ) throws(SystemError) {
-        try setWriteEvent(event, write, flags: deassignFlag, "detach")
+        try setWriteEvent(event, write, flags: CLINUX_KVM_IOEVENTFD_DEASSIGN, "detach")
     }
 
     private func setWriteEvent(
@@ -51,21 +51,16 @@ extension KVMVirtualMachine {
         switch write.place {
         case .port(let port):
             structure.addr = UInt64(port)
-            structure.flags |= portFlag
+            structure.flags |= CLINUX_KVM_IOEVENTFD_PIO
         case .memory(let address):
             structure.addr = address
         }
         if let value = write.value {
             structure.datamatch = value
-            structure.flags |= matchFlag
+            structure.flags |= CLINUX_KVM_IOEVENTFD_DATAMATCH
         }
         // SAFETY: the structure of this request.
         try unsafe descriptor.request(
             CLINUX_KVM_IOEVENTFD, "\(verb) \(event.descriptor.name) for writes in", &structure)
     }
 }
-
-// KVM_IOEVENTFD_FLAG_*, which are shifts of an enumeration's values and not imported.
-private let matchFlag: UInt32 = 1 << 0
-private let portFlag: UInt32 = 1 << 1
-private let deassignFlag: UInt32 = 1 << 2

@@ -37,8 +37,8 @@ extension KVMVirtualProcessor {
 /// The start of `struct kvm_nested_state`: flags, format, and the size of all.
 private enum NestedHeader {
     /// Bytes before the part that depends on the format and the hardware.
-    static let byteCount = 128
-    private static let sizeOffset = 4
+    static let byteCount = Int(CLINUX_KVM_NESTED_HEADER_SIZE)
+    private static let sizeOffset = Int(CLINUX_KVM_NESTED_SIZE_OFFSET)
 
     static func size(in bytes: [UInt8]) -> Int {
         (0..<4).reduce(0) { $0 | Int(bytes[sizeOffset + $1]) << (8 * $1) }

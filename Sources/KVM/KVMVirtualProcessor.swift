@@ -53,7 +53,7 @@ public struct KVMVirtualProcessor: ~Copyable, @unchecked Sendable {
     /// kicked as well (`WorkerThread.kick`).
     public func requestImmediateExit(_ requested: Bool) {
         // SAFETY: one byte in the mapping, which only this function writes and the kernel reads.
-        let flag = unsafe mapping.baseAddress.advanced(by: immediateExitOffset)
+        let flag = unsafe mapping.baseAddress.advanced(by: Int(CLINUX_KVM_IMMEDIATE_EXIT_OFFSET))
             .assumingMemoryBound(to: Atomic<UInt8>.self)
         unsafe flag.pointee.store(requested ? 1 : 0, ordering: .sequentiallyConsistent)
     }
@@ -100,6 +100,3 @@ public struct KVMVirtualProcessor: ~Copyable, @unchecked Sendable {
         return unsafe (place.assumingMemoryBound(to: UInt8.self), size)
     }
 }
-
-/// Where `immediate_exit` is in `struct kvm_run`: behind `request_interrupt_window`.
-private let immediateExitOffset = 1
