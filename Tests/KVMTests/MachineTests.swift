@@ -116,7 +116,41 @@ struct MachineTests {
     }
 
     @Test func messageInterruptReachesTheGuest() throws {
-        // sti; hlt; jmp back to hlt. Interrupt 0x30 goes to 0x500: out 0x80, al
+        let guest = try waitingMachine()
+
+        let isTaken = try guest.machine.signalMessage(address: 0xfee0_0000, data: 0x30)
+        let exit = try guest.processor.run()
+
+        #expect(isTaken)
+        #expect(exit == .portWrite(port: 0x80, size: 1, count: 1))
+    }
+
+    @Test func signalledEventReachesTheGuest() throws {
+        let guest = try waitingMachine()
+        let event = try EventDescriptor(name: "interrupt")
+        try guest.machine.setRoutes([.message(gsi: 24, address: 0xfee0_0000, data: 0x30)])
+        try guest.machine.attach(event, gsi: 24)
+
+        event.signal()
+        let exit = try guest.processor.run()
+
+        #expect(exit == .portWrite(port: 0x80, size: 1, count: 1))
+    }
+
+    @Test func readOnlyMemoryIsReadAndNotWritten() throws {
+        // mov al, [0x100]; mov [0x3000], al; out 0x80, al
+        let guest = try RealModeMachine(
+            [0xa0, 0x00, 0x01, 0xa2, 0x00, 0x30, 0xe6, 0x80], flags: .readOnly)
+        guest.write([0x5a], at: 0x100)
+
+        let exit = try guest.processor.run()
+
+        #expect(exit == .memoryWrite(address: 0x3000, size: 1, value: 0x5a))
+    }
+
+    /// A machine whose processor waits for interrupt 0x30, and then writes to port 0x80.
+    private func waitingMachine() throws -> RealModeMachine {
+        // sti; hlt; jmp back to hlt. The handler at 0x500: out 0x80, al
         let guest = try RealModeMachine([0xfb, 0xf4, 0xeb, 0xfd])
         guest.write([0xe6, 0x80], at: 0x500)
         guest.write([0x00, 0x05, 0x00, 0x00], at: 4 * 0x30)
@@ -127,12 +161,7 @@ struct MachineTests {
         var general = try #require(GeneralRegisters(bytes: bytes))
         general[.rsp] = 0x8000
         try guest.processor.setState(.generalRegisters, general.bytes)
-
-        let isTaken = try guest.machine.signalMessage(address: 0xfee0_0000, data: 0x30)
-        let exit = try guest.processor.run()
-
-        #expect(isTaken)
-        #expect(exit == .portWrite(port: 0x80, size: 1, count: 1))
+        return guest
     }
 
     @Test func clockGoesOnFromWhatIsSet() throws {

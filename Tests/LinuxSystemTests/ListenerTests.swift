@@ -65,6 +65,17 @@ import Testing
         unlinkLock(path)
     }
 
+    @Test func acceptingEndsAtTheDeadline() throws {
+        let path = temporaryPath("nobody")
+        let listener = try StreamListener(path: path)
+
+        let error = #expect(throws: SystemError.self) {
+            _ = try listener.accept(deadline: .after(milliseconds: 1))
+        }
+        #expect(error?.errno == .timedOut)
+        unlinkLock(path)
+    }
+
     @Test func connectingToABusyListenerEndsAtTheDeadline() throws {
         let path = temporaryPath("busy")
         let listener = try StreamListener(path: path)

@@ -77,6 +77,14 @@ struct TapTests {
         }
     }
 
+    @Test func descriptorThatIsNoTapIsRefused() throws {
+        let event = try EventDescriptor(name: "no tap")
+
+        #expect(throws: SystemError.self) {
+            _ = try Tap(adopting: event.descriptor.duplicate())
+        }
+    }
+
     @Test func leavingANamespaceLeavesItsInterfaces() throws {
         try inNamespace {
             let outer = try NetworkNamespace.current()
