@@ -32,7 +32,7 @@ public struct MemoryRange: Hashable, Sendable {
 
     /// Whether address and length are multiples of `alignment`, a power of two.
     public func isAligned(to alignment: UInt64) -> Bool {
-        (address | length) & (alignment - 1) == 0
+        (address | length) & (alignment &- 1) == 0
     }
 
     /// Appends the 16 bytes.

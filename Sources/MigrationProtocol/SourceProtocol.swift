@@ -377,9 +377,9 @@ extension SourceProtocol {
 
     /// The request that tells the destination; only possible between two requests.
     private func farewell(_ reason: EndReason) -> [UInt8] {
-        guard pending == nil, state != .negotiating,
-            reason.code != .connectionLost
-        else { return [] }
+        guard pending == nil, state != .negotiating, reason.code != .connectionLost else {
+            return []
+        }
         guard agreed.contains(.cancel) else { return Request(.abandon).encoded }
         let text = Array(reason.text.utf8)
         let request = Request(.cancel, length: UInt64(text.count), fields: reason.fields)
