@@ -5,9 +5,6 @@
 #include <sched.h>
 #include <sys/mman.h>
 
-_Static_assert(CLINUX_O_DIRECT == O_DIRECT, "fcntl.h");
-_Static_assert(CLINUX_MADV_POPULATE_WRITE == MADV_POPULATE_WRITE, "sys/mman.h");
-
 const char *clinux_error_text(int number) { return strerrordesc_np(number); }
 
 const char *clinux_error_name(int number) { return strerrorname_np(number); }
@@ -51,6 +48,11 @@ int clinux_lock_conflict(int fd, int type, pid_t *holder) {
 
 int clinux_poll(struct pollfd *entry, const struct timespec *timeout) {
     return (int)negated(ppoll(entry, 1, timeout, (const sigset_t *)0));
+}
+
+int clinux_poll_many(
+    struct pollfd *entries, unsigned long count, const struct timespec *timeout) {
+    return (int)negated(ppoll(entries, count, timeout, (const sigset_t *)0));
 }
 
 int clinux_epoll_wait(

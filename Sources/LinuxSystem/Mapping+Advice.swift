@@ -24,7 +24,7 @@ extension Mapping {
             case .remove: MADV_REMOVE
             case .hugePages: MADV_HUGEPAGE
             case .noHugePages: MADV_NOHUGEPAGE
-            case .populateForWriting: CLINUX_MADV_POPULATE_WRITE
+            case .populateForWriting: 23  // MADV_POPULATE_WRITE, Linux 5.14
             case .excludeFromDumps: MADV_DONTDUMP
             }
         }

@@ -26,12 +26,6 @@ enum : unsigned int {
     CLINUX_MFD_HUGE_1GB = MFD_HUGE_1GB,
 };
 
-// Numbers of x86-64 that need _GNU_SOURCE or a newer header; CLinux.c compares them.
-enum : int {
-    CLINUX_O_DIRECT = 040000,
-    CLINUX_MADV_POPULATE_WRITE = 23,
-};
-
 enum : int {
     CLINUX_MAP_HUGE_2MB = 21 << MAP_HUGE_SHIFT,
     CLINUX_MAP_HUGE_1GB = 30 << MAP_HUGE_SHIFT,
@@ -61,6 +55,11 @@ int clinux_get_seals(int fd);
 /// Returns 0 when the time is over.
 int clinux_poll(
     struct pollfd *_Nonnull entry, const struct timespec *_Nullable timeout);
+
+/// The same for several descriptors; negative ones are passed over.
+int clinux_poll_many(
+    struct pollfd *_Nonnull entries, unsigned long count,
+    const struct timespec *_Nullable timeout);
 
 /// `epoll_pwait2` without a change of the signal mask. Null waits for ever.
 int clinux_epoll_wait(

@@ -1,0 +1,47 @@
+public import LinuxSystem
+
+/// How long an operation on a channel may take, and what may end it early.
+///
+/// The idle limit starts anew with every byte that moves, so it bounds how late a vanished peer is
+/// noticed without bounding how long a large transfer takes. The deadline bounds the whole.
+public struct OperationLimits: Sendable {
+    /// Longest time without progress, in seconds, unless a caller says otherwise. A peer that
+    /// loads a guest answers nothing meanwhile, so this is well above any load time.
+    public static let standardIdleSeconds = 30
+
+    /// Longest time without a byte, in seconds, at least 1.
+    public var idleSeconds: Int
+
+    /// When the operation ends even if bytes move; nil for no such point.
+    public var deadline: MonotonicInstant?
+
+    /// Ends the operation when it is requested; nil for an operation that goes on.
+    public var cancellation: Cancellation?
+
+    /// Limits for one or more operations.
+    public init(
+        idleSeconds: Int = OperationLimits.standardIdleSeconds,
+        deadline: MonotonicInstant? = nil, cancellation: Cancellation? = nil
+    ) {
+        self.idleSeconds = max(1, idleSeconds)
+        self.deadline = deadline
+        self.cancellation = cancellation
+    }
+
+    /// The point at which to give up when no byte moves after `now`.
+    public func end(from now: MonotonicInstant) -> MonotonicInstant {
+        let idle = now.advanced(byNanoseconds: UInt64(idleSeconds) * 1_000_000_000)
+        var end = min(idle, deadline ?? .distantFuture)
+        if let request = cancellation?.request { end = min(end, request.graceEnd) }
+        return end
+    }
+
+    /// The error that a passed `end(from:)` stands for.
+    public func expiry(at now: MonotonicInstant, peer: String) -> TransportError {
+        if let request = cancellation?.request, request.graceEnd <= now {
+            return .cancelled(reason: request.reason)
+        }
+        if let deadline, deadline <= now { return .deadlinePassed(peer: peer) }
+        return .silent(peer: peer, seconds: idleSeconds)
+    }
+}

@@ -1,0 +1,96 @@
+internal import LinuxSystem
+import Synchronization
+
+/// Waits for connections on a UNIX path or a TCP address.
+///
+/// A UNIX path belongs to one listener at a time, guarded by a lock beside it; a path that a dead
+/// process left is replaced, and the path is removed when the listener closes.
+public final class SocketListener: ConnectionListener {
+    /// Where it listens.
+    public let url: MigrationURL
+
+    /// Nil once it is closed.
+    private let listener: Mutex<StreamListener?>
+
+    /// A second descriptor of the same socket, which stays valid for a wait while another thread
+    /// closes the listener.
+    private let waiting: OwnedDescriptor
+
+    /// Listens at a URL.
+    ///
+    /// - Parameter allowsPlainTCP: whether addresses beyond loopback may be used.
+    public init(_ url: MigrationURL, allowsPlainTCP: Bool) throws(TransportError) {
+        let addresses = try url.addresses(listening: true, allowsPlainTCP)
+        do throws(SystemError) {
+            switch url {
+            case .unix(let path):
+                let listener = try StreamListener(path: path)
+                waiting = try listener.descriptor.duplicate()
+                self.listener = Mutex(listener)
+                self.url = url
+            case .tcp(let host, _):
+                let listener = try StreamListener(addresses: addresses)
+                waiting = try listener.descriptor.duplicate()
+                self.url = .tcp(host: host, port: try listener.address.port)
+                self.listener = Mutex(listener)
+            }
+        } catch {
+            throw .unreachable(url, error)
+        }
+    }
+
+    /// Waits for the next connection.
+    public func accept(within limits: OperationLimits) throws(TransportError) -> SocketChannel {
+        while true {
+            if let request = limits.cancellation?.request {
+                throw .cancelled(reason: request.reason)
+            }
+            if let deadline = limits.deadline, deadline.hasPassed {
+                throw .deadlinePassed(peer: "\(url)")
+            }
+            do throws(SystemError) {
+                _ = try wait(within: limits)
+                if let channel = try acceptWaiting() { return channel }
+            } catch {
+                if listener.withLock({ $0 == nil }) { throw .notListening(url) }
+                throw .unreachable(url, error)
+            }
+        }
+    }
+
+    /// Ends listening.
+    public func close() {
+        listener.withLock { listener in
+            listener?.stopListening()
+            listener = nil
+        }
+    }
+
+    private func wait(within limits: OperationLimits) throws(SystemError) -> Readiness {
+        let deadline = limits.deadline ?? .distantFuture
+        guard let cancellation = limits.cancellation else {
+            return try waiting.wait(forAny: .readable, deadline: deadline)
+        }
+        return try waiting.wait(forAny: .readable, unless: cancellation.event, deadline: deadline)
+    }
+
+    /// Takes a connection that is there; nil when there is none after all.
+    private func acceptWaiting() throws(SystemError) -> SocketChannel? {
+        let socket = try listener.withLock { listener throws(SystemError) -> StreamSocket? in
+            guard listener != nil else { throw SystemError("accept on", "\(url)", .noSuchFile) }
+            do throws(SystemError) {
+                return try listener?.accept(deadline: .now)
+            } catch {
+                if error.errno == .timedOut { return nil }
+                throw error
+            }
+        }
+        guard let socket else { return nil }
+        let peer: String
+        switch try socket.peer {
+        case .local: peer = "the peer on \(url)"
+        case .network(let address): peer = "\(address)"
+        }
+        return SocketChannel(socket, peer: peer)
+    }
+}
