@@ -66,11 +66,8 @@ struct Conductor {
         line.add("errors", guest.reporter.errors)
         guest.reporter.write(line)
         guest.reporter.serial.flush()
-        switch guest.options.ending {
-        case .powerOff: Power.off()
-        case .reset: Power.reset()
-        case .fault: undefined_instruction()
-        }
+        if guest.options.resets { Power.reset() }
+        Power.off()
     }
 
     private mutating func report(_ now: UInt64) {

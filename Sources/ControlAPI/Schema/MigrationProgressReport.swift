@@ -1,12 +1,11 @@
 /// The answer of `vm.migration-progress`: how far the running migration is, or how the last one
 /// ended. It is Martlet's own; Cloud Hypervisor has no such call.
 public struct MigrationProgressReport: Codable, Equatable, Sendable {
-    /// The step the migration is at: `listening`, `connecting`, `memory`, `blackout`, `takeover`,
-    /// `in-doubt`, `finished`, `failed` or `cancelled`; `none` when there was no migration.
+    /// The phase the migration is in, in lower case with dashes; `none` when there was none.
     public var phase: String
     /// Number of the current pass over the memory, from 0.
     public var iteration: UInt64 = 0
-    /// Size of the guest's memory in bytes.
+    /// Bytes of guest memory that this migration moves, not counting pages sent again.
     public var bytesTotal: UInt64 = 0
     /// Bytes sent, or received at the destination, so far, with pages sent again.
     public var bytesSent: UInt64 = 0

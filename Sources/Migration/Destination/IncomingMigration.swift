@@ -1,0 +1,151 @@
+import GuestMemory
+import LinuxSystem
+public import Logging
+public import Machine
+import MigrationProtocol
+public import Transport
+
+/// Where the guest is after a migration, as its destination knows it.
+public enum IncomingOutcome<Hardware: GuestHardware>: ~Copyable, Sendable {
+    /// Here, running.
+    case running(VirtualMachine<Hardware>)
+    /// Here, standing still as it did at the source.
+    case paused(PausedMachine<Hardware>)
+    /// With its source; it will never run here in this session.
+    case refused(MigrationError)
+}
+
+/// The destination's part of one migration.
+///
+/// ```
+/// await source -> configure -> receive memory -> load state: Ready -> await Takeover
+///      failure, lost connection, inquiry: the guest stays with the source, recorded first
+/// Takeover -> take over, start -> Running
+///          -> failure -> Returned
+/// ```
+///
+/// Contract: the guest runs here only after its source has said that it let go, and this end has
+/// said Running or answers so when it is asked; in every other case it never runs here. The
+/// listener stays open afterwards and answers sources in doubt: close it when the process ends or
+/// before it is to receive again. `run` blocks; `control` may be used from any thread.
+public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendable {
+    private let factory: Factory
+    private let network: Outside
+    private let listener: Outside.Listener
+    private let control: IncomingControl
+    private let observer: MigrationObserver
+    private let logger: Logger
+
+    /// A migration that has not arrived.
+    public init(
+        factory: Factory, network: Outside, listener: Outside.Listener, control: IncomingControl,
+        observer: @escaping MigrationObserver = { _ in },
+        logger: Logger = Logger(label: "migration.destination")
+    ) {
+        self.factory = factory
+        self.network = network
+        self.listener = listener
+        self.control = control
+        self.observer = observer
+        self.logger = logger
+    }
+
+    /// Waits for a source and takes its guest.
+    public func run() -> IncomingOutcome<Factory.Hardware> {
+        observer(.receiveReady)
+        let reception = Reception(
+            network: network, listener: listener, control: control, logger: logger)
+        let channel: MessageChannel<Outside.Connection>
+        do throws(MigrationError) {
+            channel = try reception.awaitSource()
+        } catch {
+            _ = control.withDecision { $0.fail(error.endReason) }
+            return refused(error)
+        }
+        let session = DestinationSession(
+            channel: channel, network: network, control: control, logger: logger)
+        do throws(SystemError) {
+            try reception.serve()
+        } catch {
+            return refused(session.refuse(because: .unsupported("\(error)")))
+        }
+        observer(.receiveStarted)
+        control.board.begin(at: network.now)
+        control.board.enter(.connecting, at: network.now)
+        return receive(session)
+    }
+
+    /// The script.
+    private func receive(
+        _ session: DestinationSession<Outside>
+    ) -> IncomingOutcome<Factory.Hardware> {
+        let machine: IncomingMachine<Factory.Hardware>
+        do throws(MigrationError) {
+            machine = IncomingMachine(configured: try session.awaitConfiguration(factory))
+        } catch {
+            return refused(session.refuse(because: error))
+        }
+        let state: [UInt8]
+        do throws(MigrationError) {
+            state = try session.receiveMemory(of: machine.hardware)
+        } catch {
+            machine.discard()
+            return refused(session.refuse(because: error))
+        }
+        switch machine.prepare(state: state) {
+        case .failed(let error):
+            return refused(session.refuse(because: .hardware(error)))
+        case .prepared(let machine):
+            return awaitTakeover(machine, session)
+        }
+    }
+
+    /// Everything is here; the source decides.
+    private func awaitTakeover(
+        _ machine: consuming PreparedMachine<Factory.Hardware>,
+        _ session: DestinationSession<Outside>
+    ) -> IncomingOutcome<Factory.Hardware> {
+        let takeover: DestinationTakeover
+        do throws(MigrationError) {
+            try session.sayReady()
+            takeover = try session.awaitTakeover()
+        } catch {
+            machine.discard()
+            return refused(session.refuse(because: error))
+        }
+        let outcome = machine.takeOver(
+            backendState: takeover.backendState, staysPaused: takeover.staysPaused,
+            willRun: session.setRunFlag)
+        switch consume outcome {
+        case .returned(let error):
+            return refused(session.refuse(because: .hardware(error)))
+        case .running(let machine):
+            session.sayRunning()
+            machine.hardware.announce()
+            arrived()
+            return .running(machine)
+        case .paused(let machine):
+            session.sayRunning()
+            arrived()
+            return .paused(machine)
+        }
+    }
+
+    private func arrived() {
+        control.settle()
+        control.board.enter(.finished, at: network.now)
+        logger.info("the guest is here")
+        observer(.receiveFinished)
+    }
+
+    /// The guest stays with its source; nothing of it is held here any more.
+    private func refused(_ error: MigrationError) -> IncomingOutcome<Factory.Hardware> {
+        control.settle()
+        let isCancelled = error.endReason.code == .cancelled
+        control.board.update { $0.failure = error.description }
+        control.board.enter(isCancelled ? .cancelled : .failed, at: network.now)
+        logger.error("the guest stays with its source: \(error)")
+        observer(.receiveFailed(reason: error.description))
+        return .refused(error)
+    }
+}

@@ -1,0 +1,90 @@
+public import Machine
+public import MigrationProtocol
+public import Transport
+
+/// Why a migration failed. Where the guest is then is said by the outcome, not by the error.
+public enum MigrationError: Error, Equatable, Sendable {
+    /// The connection failed, or the peer fell silent.
+    case transport(TransportError)
+
+    /// The peer sent what makes no sense at this point.
+    case invalidMessage(ProtocolError)
+
+    /// The machine at this end failed.
+    case hardware(HardwareError)
+
+    /// The peer ended it, for this reason.
+    case endedByPeer(EndReason)
+
+    /// Somebody at this end called it off.
+    case cancelled(String)
+
+    /// Pre-copy did not converge in time.
+    case timeout(seconds: UInt64)
+
+    /// The guest would have stood still for too long.
+    case blackoutLimit(milliseconds: UInt64)
+
+    /// The guest cannot be moved in this way.
+    case unsupported(String)
+
+    /// What the source sent is no configuration.
+    case invalidConfiguration(String)
+
+    /// The guest ran at a destination which is dead; shared memory cannot go back.
+    case guestLost(EndReason)
+
+    /// The guest is this end's again, but a backend could not be taken back.
+    case backendsNotTakenBack(HardwareError, after: String)
+
+    /// A person decided that the guest runs at the destination.
+    case givenUpByOperator
+}
+
+extension MigrationError: CustomStringConvertible {
+    /// One sentence: what failed, why, what can be done.
+    public var description: String {
+        switch self {
+        case .transport(let error): error.description
+        case .invalidMessage(let error): error.description
+        case .hardware(let error): error.description
+        case .endedByPeer(let reason): "The other end ended the migration: \(reason.text)"
+        case .cancelled(let reason): "The migration was cancelled: \(reason)"
+        case .timeout(let seconds):
+            "The guest writes faster than its memory can be sent: pre-copy did not converge "
+                + "within \(seconds) s; allow a longer downtime_ms, or use timeout_strategy=ignore"
+        case .blackoutLimit(let milliseconds):
+            "The guest would have stood still for more than \(milliseconds) ms; allow a longer "
+                + "downtime_ms, or use timeout_strategy=ignore"
+        case .unsupported(let reason): reason
+        case .invalidConfiguration(let reason):
+            "The configuration from the source cannot be used: \(reason)"
+        case .guestLost(let reason):
+            "The guest ran at the destination, on shared memory, and is lost: \(reason.text)"
+        case .backendsNotTakenBack(let error, let reason):
+            "The migration failed (\(reason)), and a backend could not be taken back: \(error)"
+        case .givenUpByOperator:
+            "The answer of the destination was lost; the operator said that the guest runs there"
+        }
+    }
+
+    /// The reason as the peer is told.
+    var endReason: EndReason {
+        switch self {
+        case .transport(.cancelled(let reason)), .cancelled(let reason):
+            EndReason(.cancelled, reason)
+        case .endedByPeer(let reason), .guestLost(let reason): reason
+        case .transport: EndReason(.connectionLost, description)
+        default: EndReason(.failed, description)
+        }
+    }
+
+    /// The error behind a broken connection: a cancellation is none.
+    init(_ error: TransportError) {
+        if case .cancelled(let reason) = error {
+            self = .cancelled(reason)
+        } else {
+            self = .transport(error)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+public import Transport
+
+/// How a guest shall be moved.
+public struct MigrationOptions: Hashable, Sendable {
+    /// How memory gets to the destination.
+    public enum Mode: String, Sendable {
+        /// Contents are sent while the guest runs, what is written meanwhile again.
+        case preCopy = "precopy"
+        /// Both ends are on one host: memory is handed over by descriptor, nothing is copied.
+        case local
+    }
+
+    /// What to do when pre-copy has not converged after `timeoutSeconds`.
+    public enum TimeoutStrategy: String, Sendable {
+        /// Give up; the guest stays.
+        case cancel
+        /// Pause the guest anyway; the blackout takes as long as it takes.
+        case ignore
+    }
+
+    /// Where the destination listens.
+    public var destination: MigrationURL
+
+    /// How memory gets there.
+    public var mode: Mode
+
+    /// The blackout that is aimed at, in milliseconds, at least 1.
+    public var downtimeMilliseconds: UInt64
+
+    /// How long pre-copy may take, in seconds, at least 1.
+    public var timeoutSeconds: UInt64
+
+    /// What happens after that.
+    public var timeoutStrategy: TimeoutStrategy
+
+    /// Speaks the base protocol only, as towards a peer that is no Martlet.
+    public var offersExtensions = true
+
+    /// Options with Cloud Hypervisor's defaults.
+    public init(
+        destination: MigrationURL, mode: Mode = .preCopy, downtimeMilliseconds: UInt64 = 300,
+        timeoutSeconds: UInt64 = 3600, timeoutStrategy: TimeoutStrategy = .cancel
+    ) {
+        self.destination = destination
+        self.mode = mode
+        self.downtimeMilliseconds = max(1, downtimeMilliseconds)
+        self.timeoutSeconds = max(1, timeoutSeconds)
+        self.timeoutStrategy = timeoutStrategy
+    }
+
+    /// The longest blackout after which the source has its guest back, whatever failed before the
+    /// point of no return; nil when the user said that none is too long.
+    public var blackoutLimitMilliseconds: UInt64? {
+        guard timeoutStrategy == .cancel else { return nil }
+        let (tenfold, overflow) = downtimeMilliseconds.multipliedReportingOverflow(by: 10)
+        return max(2000, overflow ? .max : tenfold)
+    }
+}

@@ -1,0 +1,245 @@
+import GuestMemory
+import LinuxSystem
+import Logging
+import Machine
+import MigrationProtocol
+import Transport
+
+/// One migration at the source, without the guest: the connection, the protocol's state, time.
+///
+/// Its methods are the steps of `OutgoingMigration.run`. All of them run on the migration's thread
+/// and end when the limits of the step are reached.
+final class SourceSession<Outside: Network> {
+    let options: MigrationOptions
+    let network: Outside
+    let control: OutgoingControl
+    let observer: MigrationObserver
+    let logger: Logger
+
+    /// The protocol's state; says what may be sent and what an answer means.
+    var state: SourceProtocol
+
+    /// The main connection, once there is one.
+    var channel: MessageChannel<Outside.Connection>?
+
+    /// The flag that both ends of a local migration share.
+    var runFlag: SharedFlag?
+
+    /// Whether the answer to Takeover was lost.
+    var isInDoubt = false
+
+    /// How long to wait before the next inquiry, in nanoseconds.
+    var inquiryBackOff: UInt64 = 100_000_000
+
+    var clock = BlackoutClock()
+    var convergence: Convergence
+    var iterations: UInt64 = 0
+    var memoryBytes: UInt64 = 0
+    var lastRoundNanoseconds: UInt64 = 0
+
+    /// Limits of the current step.
+    var limits: OperationLimits
+
+    let start: MonotonicInstant
+
+    init(
+        options: MigrationOptions, network: Outside, control: OutgoingControl,
+        observer: @escaping MigrationObserver, logger: Logger
+    ) {
+        self.options = options
+        self.network = network
+        self.control = control
+        self.observer = observer
+        self.logger = logger
+        state = SourceProtocol(
+            mode: options.mode == .local ? .local : .preCopy, token: .random(),
+            offering: options.offersExtensions ? .offered : nil)
+        convergence = Convergence(downtimeMilliseconds: options.downtimeMilliseconds)
+        limits = OperationLimits(cancellation: control.cancellation)
+        start = network.now
+        control.board.begin(at: start)
+    }
+
+    /// Whether takeover, with its two answers, was agreed on.
+    var hasOwnership: Bool { state.extensions.contains(.ownership) }
+
+    /// Sends one message and takes its answer.
+    ///
+    /// - Returns: what to do next; never `.recover`, which is thrown as the peer's reason.
+    @discardableResult
+    func exchange(
+        _ message: SourceMessage, payload: [UInt8] = [], contents: [MemorySegment] = []
+    ) throws(MigrationError) -> SourceAction {
+        let request = try prepare(message)
+        let channel = try mainChannel()
+        do throws(MigrationError) {
+            try channel.send(request, payload: payload, contents: contents, within: limits)
+        } catch {
+            return try earlyAnswer(insteadOf: error)
+        }
+        return try awaitAnswer(within: limits)
+    }
+
+    /// Sends one message with a descriptor and takes its answer.
+    func exchange(
+        _ message: SourceMessage, payload: [UInt8], descriptor: borrowing OwnedDescriptor
+    ) throws(MigrationError) {
+        let request = try prepare(message)
+        let channel = try mainChannel()
+        do throws(MigrationError) {
+            try channel.send(
+                request, payload: payload, descriptor: descriptor, within: limits)
+        } catch {
+            try earlyAnswer(insteadOf: error)
+            return
+        }
+        try awaitAnswer(within: limits)
+    }
+
+    /// The header of a message that may be sent now and for which there is time.
+    private func prepare(_ message: SourceMessage) throws(MigrationError) -> Request {
+        try checkLimits()
+        do throws(ProtocolError) {
+            return try state.send(message)
+        } catch {
+            throw .invalidMessage(error)
+        }
+    }
+
+    func mainChannel() throws(MigrationError) -> MessageChannel<Outside.Connection> {
+        guard let channel else {
+            throw .transport(.closed(peer: "\(options.destination)"))
+        }
+        return channel
+    }
+
+    /// Sending failed: if the destination has said why, its answer is the better error.
+    @discardableResult
+    private func earlyAnswer(
+        insteadOf error: MigrationError
+    ) throws(MigrationError) -> SourceAction {
+        switch error {
+        case .transport(.answeredEarly), .transport(.truncated): break
+        default: throw explained(error)
+        }
+        do throws(MigrationError) {
+            return try awaitAnswer(
+                within: OperationLimits(
+                    idleSeconds: 1, deadline: limits.deadline, cancellation: limits.cancellation))
+        } catch {
+            if case .endedByPeer = error { throw error }
+        }
+        throw explained(error)
+    }
+
+    @discardableResult
+    func awaitAnswer(within limits: OperationLimits) throws(MigrationError) -> SourceAction {
+        let channel = try mainChannel()
+        let action: SourceAction
+        do throws(MigrationError) {
+            let response = try channel.receiveResponse(within: limits)
+            let count: Int
+            do throws(ProtocolError) {
+                count = try state.textByteCount(of: response)
+            } catch {
+                throw MigrationError.invalidMessage(error)
+            }
+            let text = try channel.receivePayload(count, within: limits)
+            action = state.answered(response, text: text.span)
+        } catch {
+            throw explained(error)
+        }
+        if case .recover(let reason, _) = action { throw .endedByPeer(reason) }
+        return action
+    }
+
+    // MARK: - Limits
+
+    /// Ends a step between two messages when there is no time for the next one.
+    func checkLimits() throws(MigrationError) {
+        if let request = control.cancellation.request, limits.cancellation != nil {
+            throw .cancelled(request.reason)
+        }
+        if let deadline = stepDeadline, deadline <= network.now { throw timeError }
+    }
+
+    /// When the current step has to be over; operations under way get a little more, so that the
+    /// connection stays usable for telling the peer.
+    private(set) var stepDeadline: MonotonicInstant?
+
+    /// What it means when the deadline passes.
+    private var timeError: MigrationError {
+        if clock.start != nil, let limit = options.blackoutLimitMilliseconds {
+            return .blackoutLimit(milliseconds: limit)
+        }
+        return .timeout(seconds: options.timeoutSeconds)
+    }
+
+    /// A passed deadline is named by what it was set for.
+    private func explained(_ error: MigrationError) -> MigrationError {
+        if case .transport(.deadlinePassed) = error { return timeError }
+        return error
+    }
+
+    /// Sets the limits of pre-copy, which begins now.
+    func limitPreCopy() {
+        guard options.timeoutStrategy == .cancel else { return }
+        let (nanoseconds, overflow) = options.timeoutSeconds.multipliedReportingOverflow(
+            by: 1_000_000_000)
+        let end = network.now.advanced(byNanoseconds: overflow ? .max : nanoseconds)
+        stepDeadline = end
+        limits.deadline = end.advanced(byNanoseconds: Cancellation.grace)
+    }
+
+    /// Sets the limits of the blackout up to the point of no return: after this time the guest
+    /// must be on its way back.
+    func limitBlackout() {
+        stepDeadline = nil
+        limits.deadline = nil
+        guard let start = clock.start, let limit = options.blackoutLimitMilliseconds else { return }
+        // A fifth is kept for taking backends back and starting again.
+        let (nanoseconds, overflow) = (limit - limit / 5).multipliedReportingOverflow(
+            by: 1_000_000)
+        let end = start.advanced(byNanoseconds: overflow ? .max : nanoseconds)
+        stepDeadline = end
+        limits.deadline = end
+    }
+
+    // MARK: - The end
+
+    /// The epilogue of every migration that failed before the point of no return, after the guest
+    /// has been given back: tells the destination, closes, tells the observers.
+    func end(because error: MigrationError) -> MigrationError {
+        let wasOverAlready = state.phase == .recovered
+        var farewell: [UInt8] = []
+        if !wasOverAlready, case .recover(_, let bytes) = state.fail(error.endReason) {
+            farewell = bytes
+        }
+        if let channel {
+            do throws(TransportError) {
+                if !farewell.isEmpty {
+                    try channel.connection.send(
+                        farewell, within: OperationLimits(idleSeconds: 1))
+                }
+                channel.connection.close(
+                    farewell.isEmpty && !wasOverAlready ? .abrupt : .orderly)
+            } catch {
+                // A courtesy that did not arrive; the destination sees the connection end.
+                channel.connection.close(.abrupt)
+            }
+        }
+        logger.error("the migration failed: \(error)")
+        let isCancelled = error.endReason.code == .cancelled
+        control.board.update { $0.failure = error.description }
+        control.board.enter(isCancelled ? .cancelled : .failed, at: network.now)
+        observer(.failed(reason: error.description))
+        return error
+    }
+
+    /// What a success looks like.
+    func summary() -> MigrationSummary {
+        MigrationSummary(
+            mode: options.mode, totalNanoseconds: network.now.nanoseconds(since: start),
+            memoryBytes: memoryBytes, iterations: iterations, blackout: clock.blackout)
+    }
+}

@@ -1,0 +1,165 @@
+import GuestMemory
+import LinuxSystem
+import Logging
+import Machine
+import Migration
+import MigrationProtocol
+import Synchronization
+import Testing
+import Transport
+
+/// Two processes' worth of engines in one test, connected by real sockets: a simulated guest at
+/// the source, and a destination that waits for it.
+final class TwoEnds: Sendable {
+    let ledger = RunLedger()
+    let source: SimulatedGuest
+    let sourceControl: OutgoingControl
+    let destinationControl: IncomingControl
+    let destinationEvents = Mutex<[MigrationEvent]>([])
+    let sourceEvents = Mutex<[MigrationEvent]>([])
+    let arrived = Mutex<SimulatedGuest?>(nil)
+    let listener: SocketListener
+    private let done: EventDescriptor
+    private let result = Mutex<DestinationResult?>(nil)
+    private let thread = Mutex<WorkerThread?>(nil)
+    private let clocks = Mutex<[SimulatedClock]>([])
+
+    /// How the destination ended.
+    enum DestinationResult: Equatable {
+        case running
+        case paused
+        case refused(MigrationError)
+    }
+
+    /// How the source ended.
+    enum SourceResult: Equatable {
+        case moved(MigrationSummary)
+        case running(MigrationError)
+        case paused(MigrationError)
+        case stranded(MigrationError)
+        case gone(MigrationError)
+    }
+
+    static let layout: [RegionLayout] = [
+        RegionLayout(slot: 0, start: GuestAddress(0), size: 4 << 20, fileOffset: 0),
+        RegionLayout(
+            slot: 1, start: GuestAddress(4 << 30), size: 2 << 20, fileOffset: 4 << 20),
+    ]
+
+    init(
+        _ url: MigrationURL, backing: MemoryBacking = .sharedFile(hugePages: nil),
+        workload: SimulatedGuest.Workload = .init(pagesPerSecond: 5000),
+        destinationStep:
+            @escaping @Sendable (HardwareError.Operation) throws(HardwareError) ->
+            Void = { (_: HardwareError.Operation) throws(HardwareError) in }
+    ) throws {
+        let memory = try GuestRAM(layout: Self.layout, backing: backing)
+        source = SimulatedGuest(
+            name: "source", memory: memory, workload: workload, seed: 7, ledger: ledger)
+        sourceControl = try OutgoingControl()
+        destinationControl = try IncomingControl()
+        listener = try HostNetwork(allowsPlainTCP: false).listen(on: url)
+        done = try EventDescriptor(name: "destination done")
+        try fill(memory)
+        try startDestination(destinationStep)
+    }
+
+    deinit {
+        listener.close()
+    }
+
+    private func fill(_ memory: GuestRAM) throws {
+        var random = SplitMix64(seed: 3)
+        for page in 0..<600 where page % 3 != 0 {
+            try memory.store(random.next(), at: GuestAddress(UInt64(page) * 4096 + 8))
+        }
+        try memory.store(UInt64(42), at: GuestAddress((4 << 30) + 4096))
+    }
+
+    private func startDestination(
+        _ step: @escaping @Sendable (HardwareError.Operation) throws(HardwareError) -> Void
+    ) throws {
+        let factory = SimulatedFactory(
+            name: "destination", ledger: ledger,
+            surroundings: SimulatedGuest.Surroundings(step: step)
+        ) { guest in
+            self.arrived.withLock { $0 = guest }
+        }
+        let worker = try WorkerThread(name: "destination") { _ in
+            let migration = IncomingMigration(
+                factory: factory, network: HostNetwork(allowsPlainTCP: false),
+                listener: self.listener, control: self.destinationControl,
+                observer: { event in self.destinationEvents.withLock { $0.append(event) } },
+                logger: Logger(
+                    label: "test.destination", factory: { _ in SwiftLogNoOpLogHandler() }))
+            let result: DestinationResult =
+                switch migration.run() {
+                case .running: .running
+                case .paused: .paused
+                case .refused(let error): .refused(error)
+                }
+            self.result.withLock { $0 = result }
+            self.done.signal()
+        }
+        thread.withLock { $0 = worker }
+    }
+
+    /// Moves the guest, which runs before.
+    func move(_ options: MigrationOptions) throws -> SourceResult {
+        try source.start()
+        let clock = try SimulatedClock(source)
+        defer { clock.stop() }
+        return run(.running(VirtualMachine(started: source)), options)
+    }
+
+    /// Moves the guest, which stands still.
+    func movePaused(_ options: MigrationOptions) -> SourceResult {
+        run(.paused(PausedMachine(stopped: source)), options)
+    }
+
+    private func run(
+        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions
+    ) -> SourceResult {
+        let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
+            options: options, network: HostNetwork(allowsPlainTCP: false),
+            control: sourceControl,
+            observer: { event in self.sourceEvents.withLock { $0.append(event) } },
+            logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))
+        return switch migration.run(guest) {
+        case .moved(let summary): .moved(summary)
+        case .stayed(.running, let error): .running(error)
+        case .stayed(.paused, let error): .paused(error)
+        case .stranded(_, let error): .stranded(error)
+        case .gone(let error): .gone(error)
+        }
+    }
+
+    /// Waits for the destination's end.
+    func destinationResult() throws -> DestinationResult {
+        try done.wait(deadline: .after(milliseconds: 30_000))
+        return try #require(result.withLock { $0 })
+    }
+
+    /// Pages in which both ends' memory differs.
+    func differingPages() throws -> [GuestAddress] {
+        let destination = try #require(arrived.withLock { $0 }).memory
+        var found: [GuestAddress] = []
+        for layout in source.memory.layouts {
+            for page in 0..<(layout.size / 4096) {
+                let address = GuestAddress(layout.start.rawValue + page * 4096)
+                if try source.memory.read(at: address, count: 4096)
+                    != destination.read(at: address, count: 4096)
+                {
+                    found.append(address)
+                }
+            }
+        }
+        return found
+    }
+}
+
+/// A path for a socket of one test, short enough for the kernel.
+func temporarySocket(_ name: String) -> MigrationURL {
+    var generator = SystemRandomNumberGenerator()
+    return .unix(path: "/tmp/martlet-\(name)-\(generator.next() % 1_000_000_007).sock")
+}
