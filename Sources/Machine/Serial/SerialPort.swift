@@ -1,0 +1,167 @@
+public import LinuxSystem
+public import StateCoding
+private import Synchronization
+
+/// The guest's serial port, a 16550A.
+///
+/// It is built unconnected: until `bind` sent bytes are dropped and none is received. The port is
+/// saved with what was received and not read; bytes on their way out are the source's to write.
+public final class SerialPort: BusDevice {
+    /// The port addresses of the first serial port of a PC.
+    public static let ports: Range<UInt64> = 0x3f8..<0x400
+
+    /// The interrupt line of the first serial port of a PC.
+    public static let interruptLine: UInt32 = 4
+
+    private struct State {
+        var registers = UARTRegisters()
+        /// Input for which the receive FIFO has no room.
+        var backlog: [UInt8] = []
+        var output: SerialOutputStream?
+        var input: SerialInput?
+    }
+
+    private let interrupt: InterruptLine
+    private let state = Mutex(State())
+
+    /// A port after power-on.
+    public init(interrupt: InterruptLine) {
+        self.interrupt = interrupt
+    }
+
+    /// Connects the port to the world.
+    ///
+    /// - Parameter loop: where output is written and input awaited.
+    public func bind(_ output: SerialOutput, loop: EventLoop) throws(SystemError) {
+        switch output {
+        case .null:
+            return
+        case .standardStreams:
+            try bind(output: StandardStream.output.duplicate(), loop: loop)
+            try bind(input: StandardStream.input.duplicate(), loop: loop)
+        case .file(let path):
+            let file = try OwnedDescriptor(opening: path, [.write, .create, .append])
+            try bind(output: file, loop: loop)
+        }
+    }
+
+    /// Writes what the guest sends to `target`, whose flags are left alone.
+    public func bind(
+        output target: consuming OwnedDescriptor, loop: EventLoop
+    ) throws(SystemError) {
+        let stream = try SerialOutputStream(to: target, loop: loop)
+        try stream.start()
+        state.withLock { $0.output = stream }
+    }
+
+    /// Passes what `source` gives to the guest. A source that cannot be waited for, such as
+    /// /dev/null, gives nothing.
+    public func bind(
+        input source: consuming OwnedDescriptor, loop: EventLoop
+    ) throws(SystemError) {
+        let input = SerialInput(from: source, loop: loop)
+        try input.start { [weak self] bytes in self?.receive(bytes) ?? true }
+        state.withLock { $0.input = input }
+    }
+
+    /// Disconnects the port, after writing what can be written without waiting.
+    public func unbind() {
+        let (output, input) = state.withLock { state in
+            defer { (state.output, state.input) = (nil, nil) }
+            return (state.output, state.input)
+        }
+        input?.stop()
+        output?.stop()
+    }
+
+    /// Writes what the guest has sent, as far as that needs no waiting.
+    public func flush() {
+        state.withLock { $0.output }?.flush()
+    }
+
+    /// The number of bytes dropped because nobody read them.
+    public var droppedBytes: UInt64 {
+        state.withLock { $0.output }?.droppedBytes ?? 0
+    }
+
+    /// Puts the registers into their state after power-on; connections stay.
+    public func reset() {
+        state.withLock { state in
+            state.registers = UARTRegisters()
+            state.backlog = []
+        }
+    }
+
+    /// Answers a read of a register; see `BusDevice`.
+    public func read(offset: UInt64, width: Int) -> UInt64 {
+        guard width == 1 else { return .max }
+        let (value, raises, input) = state.withLock { state in
+            let value = state.registers.read(offset)
+            let raises = Self.refill(&state)
+            // Half empty is early enough to go on, and late enough to not do so for every byte.
+            let wantsMore = state.backlog.count < SerialState.backlogLimit / 2
+            return (value, raises, wantsMore ? state.input : nil)
+        }
+        if raises { interrupt.trigger() }
+        input?.resume()
+        return UInt64(value)
+    }
+
+    /// Takes a write to a register; see `BusDevice`.
+    public func write(offset: UInt64, width: Int, value: UInt64) {
+        guard width == 1 else { return }
+        let (effect, output) = state.withLock { state in
+            var effect = state.registers.write(offset, UInt8(truncatingIfNeeded: value))
+            if Self.refill(&state) { effect.raisesInterrupt = true }
+            return (effect, state.output)
+        }
+        if let byte = effect.output { output?.append(byte) }
+        if effect.raisesInterrupt { interrupt.trigger() }
+    }
+
+    /// Takes input for the guest.
+    ///
+    /// - Returns: whether there is room for more.
+    private func receive(_ bytes: [UInt8]) -> Bool {
+        let (raises, hasRoom) = state.withLock { state in
+            state.backlog += bytes
+            return (Self.refill(&state), state.backlog.count < SerialState.backlogLimit / 2)
+        }
+        if raises { interrupt.trigger() }
+        return hasRoom
+    }
+
+    /// Moves waiting input into the receive FIFO.
+    ///
+    /// - Returns: whether that raised the interrupt.
+    private static func refill(_ state: inout State) -> Bool {
+        var raises = false
+        while !state.backlog.isEmpty, state.registers.canReceive {
+            let effect = state.registers.receive(state.backlog.removeFirst())
+            raises = raises || effect.raisesInterrupt
+        }
+        return raises
+    }
+}
+
+extension SerialPort {
+    /// The kind of its state and the state's version.
+    public static var component: ComponentVersion {
+        ComponentVersion(name: SerialState.name, version: SerialState.version)
+    }
+
+    /// Appends the port's state. Nothing may reach the port meanwhile.
+    public func save(into writer: inout StateWriter) {
+        writer.append(
+            state.withLock { SerialState(registers: $0.registers, backlog: $0.backlog) })
+    }
+
+    /// Takes over a saved state.
+    public func load(from reader: inout StateReader) throws(StateError) {
+        let saved = try reader.read(SerialState.self)
+        state.withLock { state in
+            state.registers = saved.registers
+            state.backlog = saved.backlog
+        }
+    }
+}
