@@ -1,0 +1,164 @@
+public import GuestMemory
+import KVM
+import LinuxSystem
+import Synchronization
+
+/// The x86-64 machine of a guest without its PCI devices: RAM, processors, interrupt chips, clock,
+/// serial port and power ports, and the buses on which devices are placed.
+///
+/// Its processors are parked until `start`. One owner at a time starts, pauses, saves, loads and
+/// resets it; buses, interrupts and the event loop can be used from any thread.
+public final class Platform: Sendable {
+    /// The guest's RAM.
+    public let memory: GuestRAM
+
+    /// Devices at ports.
+    public let ports = IOBus()
+
+    /// Devices at memory-mapped addresses.
+    public let mmio = IOBus()
+
+    /// The guest's interrupts.
+    public let interrupts: InterruptRouter
+
+    /// Writes of the guest that signal events.
+    public let doorbells: Doorbells
+
+    /// The devices' thread.
+    public let loop: EventLoop
+
+    /// The serial port, which is bound to nothing at first.
+    public let serial: SerialPort
+
+    /// What CPUID answers in the guest.
+    public let cpuid: GuestCPUID
+
+    let kernel: KernelMachine
+    let processors: [Processor]
+    let registerLists: RegisterLists
+    let powerOnState: PowerOnState
+    let dirtyLog: DirtyLog
+    /// What `load` leaves for `loadLate`.
+    let pendingState = Mutex<[ProcessorState]>([])
+
+    private let relay: GuestEventRelay
+    private let phase = Mutex(Phase())
+
+    private struct Phase {
+        var isRunning = false
+        var hasRun = false
+    }
+
+    /// Builds the machine around `memory`.
+    ///
+    /// - Parameters:
+    ///   - configuration: processors and their features. Leaves that came with a guest are not
+    ///     compared with the host's here; see `HostProcessor.missingFeatures`.
+    ///   - memory: regions as `PhysicalLayout` places them.
+    ///   - onEvent: told what the guest does to its whole machine, on a processor's thread, which
+    ///     it must not block: not the place to wait for a pause.
+    public init(
+        configuration: PlatformConfiguration, memory: GuestRAM,
+        onEvent: @escaping @Sendable (GuestEvent) -> Void
+    ) throws(PlatformError) {
+        let builder = try PlatformBuilder(configuration: configuration, memory: memory)
+        let relay = GuestEventRelay(handler: onEvent)
+        self.memory = memory
+        self.relay = relay
+        kernel = builder.kernel
+        interrupts = InterruptRouter(chip: builder.kernel)
+        doorbells = Doorbells(controller: builder.kernel)
+        loop = try platform { () throws(SystemError) in
+            try EventLoop(name: "devices") { error in
+                relay.raise(.crashed(description: "Its devices have stopped: \(error)"))
+            }
+        }
+        do throws(InterruptError) {
+            serial = SerialPort(
+                interrupt: try interrupts.allocateLine(SerialPort.interruptLine))
+        } catch {
+            throw .interrupt(error)
+        }
+        do throws(BusError) {
+            try ports.insert(serial, at: SerialPort.ports)
+            try insertPowerPorts(into: ports) { relay.raise($0) }
+        } catch {
+            throw .bus(error)
+        }
+        let made = try builder.makeProcessors(ports: ports, memory: mmio) { relay.raise($0) }
+        processors = made.processors
+        cpuid = made.cpuid
+        registerLists = made.registerLists
+        powerOnState = made.powerOnState
+        dirtyLog = DirtyLog(kernel: builder.kernel, memory: memory)
+        relay.connect(processors)
+    }
+
+    deinit {
+        relay.connect([])
+        for processor in processors { processor.end() }
+        serial.unbind()
+        loop.stop()
+    }
+
+    /// Whether the processors run, as far as the owner started them.
+    public var isRunning: Bool { phase.withLock { $0.isRunning } }
+
+    /// Lets the processors run.
+    public func start() throws(PlatformError) {
+        let hasRun = phase.withLock { phase in
+            defer { (phase.isRunning, phase.hasRun) = (true, true) }
+            return phase.hasRun
+        }
+        relay.rearm()
+        if hasRun {
+            // Watchdogs of the guest shall not take its pause for a hang.
+            for processor in processors {
+                try platform { () throws(SystemError) in try processor.hardware.notePause() }
+            }
+        }
+        for processor in processors { processor.resume() }
+    }
+
+    /// Brings all processors out of the guest, all at the same time, and waits for them. Accesses
+    /// of the guest that have begun are complete then.
+    public func pause() throws(PlatformError) {
+        for processor in processors { processor.requestPause() }
+        for processor in processors {
+            try platform { () throws(SystemError) in try processor.waitUntilParked() }
+        }
+        phase.withLock { $0.isRunning = false }
+        serial.flush()
+    }
+
+    /// Loads a kernel into fresh memory; the next `start` starts it.
+    public func load(_ boot: BootConfiguration) throws(PlatformError) {
+        try enter(boot, memoryIsUsed: false)
+    }
+
+    /// Puts processors, chips and serial port into their state after power-on, and loads the
+    /// kernel anew. The clock and the time stamp counters go on. Devices on the PCI bus are reset
+    /// by whoever owns them.
+    public func reset(_ boot: BootConfiguration) throws(PlatformError) {
+        try requirePaused("reset the guest")
+        try powerOnState.restore(kernel: kernel, processors: processors, lists: registerLists)
+        serial.reset()
+        try enter(boot, memoryIsUsed: true)
+    }
+
+    func requirePaused(_ operation: String) throws(PlatformError) {
+        guard !isRunning else { throw .running(operation: operation) }
+    }
+
+    private func enter(
+        _ boot: BootConfiguration, memoryIsUsed: Bool
+    ) throws(PlatformError) {
+        let entry: BootEntry
+        do throws(BootError) {
+            entry = try BootLoader(memory: memory, memoryIsUsed: memoryIsUsed).load(boot)
+        } catch {
+            throw .boot(error)
+        }
+        try platform { () throws(SystemError) in try processors.first?.setEntry(entry) }
+    }
+}

@@ -1,0 +1,18 @@
+/// What distinguishes one guest's platform from another's, besides its memory.
+public struct PlatformConfiguration: Hashable, Sendable {
+    /// The most processors a guest can have: identifiers of local APICs have 8 bits, and 255 means
+    /// all of them.
+    public static let processorLimit = 254
+
+    /// Processors, from 1 to `processorLimit`.
+    public var processorCount: Int
+
+    /// The CPUID leaves that came with a guest; nil for a new guest, which gets what the host has.
+    public var cpuid: GuestCPUID?
+
+    /// Collects the parts.
+    public init(processorCount: Int, cpuid: GuestCPUID? = nil) {
+        self.processorCount = processorCount
+        self.cpuid = cpuid
+    }
+}
