@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+_Static_assert(CLINUX_O_DIRECT == O_DIRECT, "fcntl.h");
+_Static_assert(CLINUX_MADV_POPULATE_WRITE == MADV_POPULATE_WRITE, "sys/mman.h");
+
 const char *clinux_error_text(int number) { return strerrordesc_np(number); }
 
 const char *clinux_error_name(int number) { return strerrorname_np(number); }

@@ -24,7 +24,7 @@ extension Mapping {
             case .remove: MADV_REMOVE
             case .hugePages: MADV_HUGEPAGE
             case .noHugePages: MADV_NOHUGEPAGE
-            case .populateForWriting: 23  // MADV_POPULATE_WRITE, Linux 5.14
+            case .populateForWriting: CLINUX_MADV_POPULATE_WRITE
             case .excludeFromDumps: MADV_DONTDUMP
             }
         }

@@ -13,7 +13,9 @@ public struct MemoryFile: ~Copyable, Sendable {
     /// - Parameters:
     ///   - name: For errors and `/proc/self/maps`.
     ///   - size: Bytes; with huge pages a multiple of their size.
-    ///   - hugePages: Takes the memory from the pool of pages of this size.
+    ///   - hugePages: Takes the memory from the pool of pages of this size, and reserves it there,
+    ///     so that touching it later cannot fail.
+    /// - Throws: With advice when there are not enough huge pages.
     public init(
         name: String, size: Int, hugePages: HugePageSize? = nil
     ) throws(SystemError) {
@@ -26,8 +28,28 @@ public struct MemoryFile: ~Copyable, Sendable {
             unsafe clinux_memfd_create(name, flags), "create", object)
         let descriptor = OwnedDescriptor(owning: number, name: object)
         _ = try check(retrying { ftruncate(number, size) }, "set the size of", object)
+        if let hugePages {
+            try MemoryFile.reserve(hugePages, size, descriptor)
+        }
         self.descriptor = descriptor
         self.size = size
+    }
+
+    /// Reserves the memory of a file of huge pages: a shared mapping does that, and the file keeps
+    /// the reservation when the mapping ends.
+    private static func reserve(
+        _ hugePages: HugePageSize, _ size: Int, _ descriptor: borrowing OwnedDescriptor
+    ) throws(SystemError) {
+        do throws(SystemError) {
+            _ = try Mapping(file: descriptor, count: size)
+        } catch {
+            let kibibytes = hugePages.rawValue / 1024
+            throw SystemError(
+                "reserve \(size / hugePages.rawValue) huge pages for", descriptor.name,
+                error.errno,
+                advice: "raise /sys/kernel/mm/hugepages/hugepages-\(kibibytes)kB/nr_hugepages, "
+                    + "or do without huge pages")
+        }
     }
 
     /// Takes over a file that another process made. Whether it can still shrink is up to `seals`.

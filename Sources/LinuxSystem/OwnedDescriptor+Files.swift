@@ -26,7 +26,7 @@ public struct OpenOptions: OptionSet, Sendable {
 
     fileprivate var flags: Int32 {
         var flags = contains(.write) ? O_RDWR : O_RDONLY
-        if contains(.direct) { flags |= 0o40000 }  // O_DIRECT of x86-64
+        if contains(.direct) { flags |= CLINUX_O_DIRECT }
         if contains(.create) { flags |= O_CREAT }
         if contains(.truncate) { flags |= O_TRUNC }
         if contains(.append) { flags |= O_APPEND }

@@ -81,16 +81,20 @@ public struct Readiness: OptionSet, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
+    private init(_ event: EPOLL_EVENTS) {
+        rawValue = event.rawValue
+    }
+
     /// There is something to read, or the end of the stream.
-    public static let readable = Readiness(rawValue: 0x001)
+    public static let readable = Readiness(EPOLLIN)
     /// Something can be written.
-    public static let writable = Readiness(rawValue: 0x004)
+    public static let writable = Readiness(EPOLLOUT)
     /// The object is in error. Always reported, never asked for.
-    public static let failed = Readiness(rawValue: 0x008)
+    public static let failed = Readiness(EPOLLERR)
     /// The other end is gone. Always reported, never asked for.
-    public static let hungUp = Readiness(rawValue: 0x010)
+    public static let hungUp = Readiness(EPOLLHUP)
     /// The other end has stopped sending.
-    public static let readClosed = Readiness(rawValue: 0x2000)
+    public static let readClosed = Readiness(EPOLLRDHUP)
 
     /// The same bits for poll, which shares the low ones with epoll.
     var pollEvents: Int16 { Int16(truncatingIfNeeded: rawValue) }

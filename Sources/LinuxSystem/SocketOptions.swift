@@ -20,6 +20,16 @@ extension OwnedDescriptor {
             rawValue, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
         guard result == 0 else { throw SystemError("set an option of", name, .last) }
     }
+
+    /// Limits how long connecting to a UNIX socket waits. Later calls do not wait at all.
+    func setSendLimit(_ time: timespec) throws(SystemError) {
+        // A limit of 0 would mean none.
+        var limit = timeval(tv_sec: time.tv_sec, tv_usec: max(1, time.tv_nsec / 1000))
+        // SAFETY: the kernel reads the local.
+        let result = unsafe setsockopt(
+            rawValue, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        guard result == 0 else { throw SystemError("set an option of", name, .last) }
+    }
 }
 
 extension StreamSocket {

@@ -18,7 +18,7 @@ public struct StreamSocket: ~Copyable, Sendable {
         // SAFETY: the kernel writes two numbers to the local array.
         var span = numbers.mutableSpan
         let result = unsafe span.withUnsafeMutableBufferPointer {
-            unsafe socketpair(AF_UNIX, socketType, 0, $0.baseAddress)
+            unsafe socketpair(AF_UNIX, CLINUX_STREAM_SOCKET, 0, $0.baseAddress)
         }
         guard result == 0 else { throw SystemError("create", "socket pair \(name)", .last) }
         return StreamSocketPair(
@@ -35,14 +35,18 @@ public struct StreamSocket: ~Copyable, Sendable {
         var address = sockaddr_un()
         // SAFETY: the path is a terminated string for the length of the call.
         let length = try check(unsafe clinux_unix_address(&address, path), "use", name)
-        let descriptor = try newSocket(AF_UNIX, name)
+        // Unlike TCP, connecting to a busy listener cannot be waited for with poll, but it honours
+        // the socket's own limit, and can be repeated when it is interrupted.
+        let descriptor = try newSocket(AF_UNIX, name, nonblocking: false)
+        if let deadline { try descriptor.setSendLimit(deadline.remaining) }
         // SAFETY: the address is `length` bytes and starts as every socket address does.
         let result = unsafe withUnsafePointer(to: address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe start(descriptor.rawValue, $0, socklen_t(length))
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                retrying { unsafe Glibc.connect(descriptor.rawValue, address, socklen_t(length)) }
             }
         }
-        try finish(descriptor, result, deadline)
+        let isLate = result == -Errno.wouldBlock.rawValue
+        _ = try check(isLate ? -Errno.timedOut.rawValue : result, "connect to", name)
         return StreamSocket(adopting: descriptor)
     }
 
@@ -132,12 +136,13 @@ public struct StreamSocketPair: ~Copyable, Sendable {
     public let second: StreamSocket
 }
 
-/// SOCK_STREAM and SOCK_CLOEXEC.
-let socketType = Int32(SOCK_STREAM.rawValue) | 0o2_000_000
-
-/// A socket that does not wait yet, because connecting has no deadline of its own.
-func newSocket(_ family: Int32, _ name: String) throws(SystemError) -> OwnedDescriptor {
-    let number = socket(family, socketType | 0o4000, 0)  // SOCK_NONBLOCK
+/// A socket for streams.
+/// - Parameter nonblocking: Its calls do not wait.
+func newSocket(
+    _ family: Int32, _ name: String, nonblocking: Bool = true
+) throws(SystemError) -> OwnedDescriptor {
+    let type = nonblocking ? CLINUX_STREAM_SOCKET_NONBLOCKING : CLINUX_STREAM_SOCKET
+    let number = socket(family, type, 0)
     guard number >= 0 else { throw SystemError("create a socket for", name, .last) }
     return OwnedDescriptor(owning: number, name: name)
 }

@@ -49,7 +49,7 @@ public struct Tap: ~Copyable, Sendable {
         _ = try check(unsafe clinux_name_interface(&request, name), "open", object)
         let queues = multipleQueues ? IFF_MULTI_QUEUE : 0
         unsafe request.ifr_ifru.ifru_flags = Int16(
-            truncatingIfNeeded: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | queues)
+            truncatingIfNeeded: Tap.requiredFlags | queues)
         let result = unsafe clinux_ioctl_pointer(
             descriptor.rawValue, CLINUX_TUNSETIFF, &request)
         guard result >= 0 else {
@@ -62,14 +62,23 @@ public struct Tap: ~Copyable, Sendable {
                 owning: descriptor.take(), name: "tap \(actualName)"), actualName)
     }
 
-    /// Takes over a queue that another process has opened; its settings are made as this type
-    /// expects them.
+    /// Takes over a queue that another process has opened. Its settings become what this type
+    /// expects; they are that already, and nothing changes for the other owner, when that is a
+    /// `Tap` too.
+    /// - Throws: `.notSupported` for a tun without Ethernet, or with other headers.
     public init(adopting descriptor: consuming OwnedDescriptor) throws(SystemError) {
         var request = unsafe ifreq()
         // SAFETY: the kernel fills the local.
         _ = try check(
             unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_TUNGETIFF, &request),
             "use as a tap", descriptor.name)
+        let flags = unsafe Int32(request.ifr_ifru.ifru_flags)
+        guard flags & Tap.requiredFlags == Tap.requiredFlags else {
+            throw SystemError(
+                "use as a tap", descriptor.name, .notSupported,
+                advice: "it must be made with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR")
+        }
+        try descriptor.setNonblocking(true)
         let name = unsafe Tap.name(of: request)
         try self.init(configuring: descriptor, name)
     }
@@ -117,6 +126,9 @@ public struct Tap: ~Copyable, Sendable {
             unsafe clinux_ioctl_pointer(descriptor.rawValue, CLINUX_TUNSETQUEUE, &request),
             attached ? "attach a queue of" : "detach a queue of", descriptor.name)
     }
+
+    /// Ethernet packets, with nothing before them but the virtio-net header.
+    private static let requiredFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
 
     private static func advice(for reason: Errno) -> String? {
         switch reason {

@@ -121,7 +121,7 @@ extension ConfigPayload {
         case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
             return "\(path(context)) has an impossible value"
         default:
-            return "it is no JSON text"
+            return "it is no JSON text, or a number does not fit its key"
         }
     }
 }

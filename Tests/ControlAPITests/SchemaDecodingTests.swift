@@ -152,7 +152,27 @@ func decode(_ json: String) throws(SchemaError) -> VmConfig {
     }
 
     @Test(arguments: [
-        "", "{", "nul", #"{"cpus"}"#, "\u{0}", #"{"payload": {"kernel": "\uD800"}}"#,
+        (#"{"iommu": false, "iommu": true}"#, "iommu"),
+        (#"{"iommu": false, "iomm\u0075": true}"#, "iommu"),
+        (#"{"cpus": {"boot_vcpus": 1, "nested": true, "boot_vcpus": 2}}"#, "cpus.boot_vcpus"),
+        (#"{"disks": [{"path": "a"}, {"path": "/a", "path": "/b"}]}"#, "disks[1].path"),
+        (#"{"payload": {"cmdline": "{\"a\":1,\"a\":2}"}, "payload": null}"#, "payload"),
+    ])
+    func keyGivenTwiceIsNamedWithItsPath(json: String, path: String) {
+        #expect(throws: SchemaError.invalid(path: path, reason: "is given twice")) {
+            try decode(json)
+        }
+    }
+
+    @Test func equalKeysOfDifferentObjectsAreNoDuplicates() throws {
+        let config = try decode(
+            #"{"disks": [{"path": "path"}, {"path": "path"}], "payload": {"cmdline": "\"a\",a"}}"#)
+        #expect(config.disks.count == 2)
+    }
+
+    @Test(arguments: [
+        "", "{", "nul", "]", "}", ",", "\"", "\"\\", #"{"a\"#, #"{"a":1,"a"#, #"{"cpus"}"#, "\u{0}",
+        #"{"payload": {"kernel": "\uD800"}}"#,
         String(repeating: "[", count: 100_000),
         String(repeating: #"{"cpus":"#, count: 100_000),
     ])

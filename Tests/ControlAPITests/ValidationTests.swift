@@ -60,6 +60,8 @@ import Testing
             config.rng.id = "a"
         },
         Fault("disks[0].id") { $0.disks = [disk { $0.id = "" }] },
+        Fault("disks[0].id") { $0.disks = [disk { $0.id = "a\nb" }] },
+        Fault("rng.id") { $0.rng.id = String(repeating: "r", count: 65) },
         Fault("disks") { $0.disks = Array(repeating: disk { _ in }, count: 30) },
         Fault("net[0].tap") { $0.net = [net { $0.tap = "" }] },
         Fault("net[0].tap") { $0.net = [net { $0.tap = "0123456789abcdef" }] },

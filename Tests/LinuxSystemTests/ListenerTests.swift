@@ -65,6 +65,36 @@ import Testing
         unlinkLock(path)
     }
 
+    @Test func acceptingEndsAtTheDeadline() throws {
+        let path = temporaryPath("nobody")
+        let listener = try StreamListener(path: path)
+
+        let error = #expect(throws: SystemError.self) {
+            _ = try listener.accept(deadline: .after(milliseconds: 1))
+        }
+        #expect(error?.errno == .timedOut)
+        unlinkLock(path)
+    }
+
+    @Test func connectingToABusyListenerEndsAtTheDeadline() throws {
+        let path = temporaryPath("busy")
+        let listener = try StreamListener(path: path)
+        var waiting: [SharedDescriptor] = []
+        var failure: SystemError?
+        while failure == nil, waiting.count < 1000 {
+            do throws(SystemError) {
+                let socket = try StreamSocket.connect(
+                    path: path, deadline: .after(milliseconds: 5))
+                waiting.append(SharedDescriptor(try socket.descriptor.duplicate()))
+            } catch {
+                failure = error
+            }
+        }
+        #expect(failure?.errno == .timedOut)
+        _ = try listener.accept(deadline: .now)
+        unlinkLock(path)
+    }
+
     @Test func pathThatIsTooLongIsRefused() {
         let path = temporaryPath(String(repeating: "x", count: 100))
         let error = #expect(throws: SystemError.self) {

@@ -96,6 +96,16 @@ import Testing
         #expect(try MemoryFile(adopting: file.descriptor.duplicate()).size == 3 * PageSize.base)
     }
 
+    @Test func missingHugePagesAreNamedWithAdvice() {
+        // More than any host has.
+        let error = #expect(throws: SystemError.self) {
+            _ = try MemoryFile(name: "huge", size: 1 << 44, hugePages: .twoMebibytes)
+        }
+        #expect(error?.object == "memory file huge")
+        #expect(error?.errno == .noMemory)
+        #expect(error?.advice?.contains("hugepages-2048kB") == true)
+    }
+
     @Test func eventIsNoMemoryFile() throws {
         let event = try EventDescriptor(name: "no file")
 

@@ -123,6 +123,30 @@ import Testing
         #expect(try server.peer.isOnThisMachine)
     }
 
+    @Test func tcpConnectionsNoticeALostPeerAndDoNotDelay() throws {
+        let listener = try StreamListener(
+            addresses: SocketAddress.resolve("127.0.0.1:0", listening: true))
+        let client = try StreamSocket.connect(to: [listener.address])
+        let server = try listener.accept(deadline: .after(milliseconds: 10_000))
+        let tcp = Int32(IPPROTO_TCP)
+
+        for number in [client.descriptor.rawValue, server.descriptor.rawValue] {
+            #expect(option(number, tcp, TCP_NODELAY) == 1)
+            #expect(option(number, SOL_SOCKET, SO_KEEPALIVE) == 1)
+            #expect(option(number, tcp, TCP_KEEPIDLE) == 60)
+            #expect(option(number, tcp, TCP_KEEPINTVL) == 15)
+            #expect(option(number, tcp, TCP_KEEPCNT) == 4)
+            #expect(option(number, tcp, TCP_USER_TIMEOUT) == 120_000)
+        }
+    }
+
+    private func option(_ number: Int32, _ level: Int32, _ name: Int32) -> Int32 {
+        var value: Int32 = -1
+        var length = socklen_t(4)
+        unsafe getsockopt(number, level, name, &value, &length)
+        return value
+    }
+
     @Test func connectingToNobodyIsRefusedByName() throws {
         let closed = try StreamListener(
             addresses: SocketAddress.resolve("127.0.0.1:0", listening: true)

@@ -77,6 +77,30 @@ struct TapTests {
         }
     }
 
+    @Test func descriptorThatIsNoTapIsRefused() throws {
+        let event = try EventDescriptor(name: "no tap")
+
+        #expect(throws: SystemError.self) {
+            _ = try Tap(adopting: event.descriptor.duplicate())
+        }
+    }
+
+    @Test func leavingANamespaceLeavesItsInterfaces() throws {
+        try inNamespace {
+            let outer = try NetworkNamespace.current()
+            let inner = try NetworkNamespace.enterNew()
+            let tap = try Tap(name: "inner0")
+            try outer.enter()
+            let error = #expect(throws: SystemError.self) {
+                _ = try tap.interface.maximumTransmissionUnit
+            }
+            try inner.enter()
+
+            #expect(error?.errno == .noSuchDevice)
+            #expect(try tap.interface.maximumTransmissionUnit == 1500)
+        }
+    }
+
     @Test func nameThatIsTooLongIsRefused() throws {
         let error = #expect(throws: SystemError.self) { _ = try Tap(name: "sixteen-letters-") }
         #expect(error?.errno == .nameTooLong)

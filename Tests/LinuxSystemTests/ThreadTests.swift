@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Synchronization
 import Testing
@@ -70,6 +71,37 @@ import Testing
             }
         }
         #expect(shared.isSet)
+    }
+
+    @Test func kickInterruptsABlockingCall() throws {
+        let interrupted = Box(try EventDescriptor(name: "interrupted"))
+        let thread = try WorkerThread(name: "blocked") { _ in
+            // Waits for nothing, for ever.
+            if poll(nil, 0, -1) == -1, errno == EINTR { interrupted.value.signal() }
+        }
+
+        // A kick before the call has no effect, so it is repeated.
+        let deadline = MonotonicInstant.after(milliseconds: 30_000)
+        while interrupted.value.drain() == 0, !deadline.hasPassed {
+            thread.kick()
+            try? interrupted.value.descriptor.wait(
+                for: .readable, deadline: .after(milliseconds: 1))
+        }
+        #expect(!deadline.hasPassed)
+    }
+
+    @Test func workersDoNotTakeSignalsForTheProcess() throws {
+        let blocked = SharedFlag()
+        let thread = try WorkerThread(name: "masked") { _ in
+            var mask = sigset_t()
+            unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
+            if unsafe sigismember(&mask, SIGTERM) == 1, unsafe sigismember(&mask, SIGSEGV) == 0 {
+                blocked.set()
+            }
+        }
+        thread.join()
+
+        #expect(blocked.isSet)
     }
 
     @Test func kickedThreadAfterItsEndIsHarmless() throws {

@@ -43,7 +43,7 @@ start32:
         .code64
 boot64:
         // The base of a descriptor lies in pieces, which no relocation can express.
-        movl    $boot_processor + 64, %eax
+        movl    $boot_processor + PROCESSOR_TASK, %eax
         movw    %ax, descriptor_table + SELECTOR_FIRST_TASK + 2
         shrl    $16, %eax
         movb    %al, descriptor_table + SELECTOR_FIRST_TASK + 4
@@ -113,6 +113,7 @@ boot_processor:
         .quad   boot_user
         .quad   SELECTOR_FIRST_TASK
         .quad   boot_kernel_stack_top
+        .fill   VECTOR_DEVICE_COUNT, 8, 0
         // task_state
         .long   0
         .quad   boot_kernel_stack_top

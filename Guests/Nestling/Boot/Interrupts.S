@@ -49,10 +49,13 @@ breakpoint_entry:
 
         .balign ENTRY_SPACING
 device_entries:
+        .set    number, 0
         .rept   VECTOR_DEVICE_COUNT
         .balign ENTRY_SPACING
+        incq    %gs:PROCESSOR_MESSAGES + 8 * number
         acknowledge
         iretq
+        .set    number, number + 1
         .endr
 
 tick_entry:

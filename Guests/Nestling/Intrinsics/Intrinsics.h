@@ -59,6 +59,12 @@ static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf) {
 
 static inline void spin_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
+static inline void undefined_instruction(void) __attribute__((noreturn));
+static inline void undefined_instruction(void) {
+    __asm__ volatile("ud2" : : : "memory");
+    __builtin_unreachable();
+}
+
 static inline void full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 // --- Calls into CPL0: `int3` with the function in EAX.
@@ -165,7 +171,8 @@ struct task_state {
     uint8_t io_bitmap_end;
 } __attribute__((packed));
 
-// One per vCPU. CPL0 finds it through the GS base; interrupt entry counts here and does no more.
+// One per vCPU. CPL0 finds it through the GS base; interrupt entry counts here and does no more:
+// all interrupts, ticks, and the messages of each device vector.
 struct nestling_processor {
     uint64_t self;
     uint64_t interrupts;
@@ -176,6 +183,7 @@ struct nestling_processor {
     uint64_t entry;
     uint64_t task_selector;
     uint64_t kernel_stack_top;
+    uint64_t messages[VECTOR_DEVICE_COUNT];
     struct task_state task;
 } __attribute__((packed, aligned(16)));
 
@@ -187,6 +195,8 @@ _Static_assert(offsetof(struct nestling_processor, entry) == PROCESSOR_ENTRY, ""
 _Static_assert(offsetof(struct nestling_processor, task_selector) == PROCESSOR_TASK_SELECTOR, "");
 _Static_assert(
     offsetof(struct nestling_processor, kernel_stack_top) == PROCESSOR_KERNEL_STACK_TOP, "");
+_Static_assert(offsetof(struct nestling_processor, messages) == PROCESSOR_MESSAGES, "");
+_Static_assert(offsetof(struct nestling_processor, task) == PROCESSOR_TASK, "");
 _Static_assert(offsetof(struct task_state, io_bitmap) == 104, "");
 
 // What interrupt entry leaves for a fault.

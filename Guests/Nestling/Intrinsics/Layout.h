@@ -23,6 +23,8 @@
 #define PROCESSOR_ENTRY 40
 #define PROCESSOR_TASK_SELECTOR 48
 #define PROCESSOR_KERNEL_STACK_TOP 56
+#define PROCESSOR_MESSAGES 64
+#define PROCESSOR_TASK 576
 
 // Interrupt vectors. The tick is the highest, so that devices do not hold it back.
 #define VECTOR_BREAKPOINT 3
@@ -41,7 +43,7 @@
 // Where application processors wake up in real mode; below 1 MiB and page aligned.
 #define TRAMPOLINE_ADDRESS 0x8000
 
-// The start of interrupt entry points is spaced evenly, so that Swift can fill the IDT.
+// Entry points are spaced evenly, so that Swift can fill the IDT.
 #define ENTRY_SPACING 32
 
 #endif

@@ -66,8 +66,11 @@ struct Conductor {
         line.add("errors", guest.reporter.errors)
         guest.reporter.write(line)
         guest.reporter.serial.flush()
-        if guest.options.resets { Power.reset() }
-        Power.off()
+        switch guest.options.ending {
+        case .powerOff: Power.off()
+        case .reset: Power.reset()
+        case .fault: undefined_instruction()
+        }
     }
 
     private mutating func report(_ now: UInt64) {

@@ -16,6 +16,7 @@ func boot(_ startInfo: UnsafePointer<start_info>) -> Never {
     guard information.magic == startInfoMagic, information.version >= 1,
         information.memory_map_count > 0
     else { stop(what: "no_memory_map") }
+    Power.sleepRegister = ACPI(rootPointer: information.root_pointer)?.sleepRegister
     let options = Options(CommandLine(at: information.command_line))
     if let unknown = options.unknown { refuse(unknown) }
     // The old interrupt controllers are masked: firmware may have left them on.
@@ -32,10 +33,11 @@ func boot(_ startInfo: UnsafePointer<start_info>) -> Never {
         clock: clock, options: options, reporter: Reporter(serial), memory: memory)
     theGuest = guest
     addProcessors(to: guest)
+    // Before the devices: what comes while interrupts are off waits, but only in an enabled APIC.
+    LocalAPIC.enable()
     let devices = Devices(information, tables, memory, clock, guest.reporter)
     guest.reporter.console = devices.console
     addWorkloads(to: guest, devices)
-    LocalAPIC.enable()
     call_enable_interrupts()
     startProcessors(of: guest)
     let processor = guest.processors[0]
@@ -69,10 +71,12 @@ private func refuse(_ word: Text) -> Never {
 }
 
 private func addProcessors(to guest: Guest) {
-    guest.processors.append(Processor(boot: guest.clock))
-    let count = min(guest.options.processors, Int(PROCESSOR_LIMIT))
-    for index in 1..<max(count, 1) {
-        guard let other = Processor(index: index, clock: guest.clock, memory: guest.memory)
+    let tick = guest.clock.cycles(milliseconds: guest.options.tickMilliseconds)
+    guest.processors.append(Processor(boot: guest.clock, tick: tick))
+    for index in 1..<guest.options.processors {
+        guard
+            let other = Processor(
+                index: index, clock: guest.clock, tick: tick, memory: guest.memory)
         else { stop(what: "no_memory_for_vcpus") }
         guest.processors.append(other)
     }

@@ -26,6 +26,12 @@ enum : unsigned int {
     CLINUX_MFD_HUGE_1GB = MFD_HUGE_1GB,
 };
 
+// Numbers of x86-64 that need _GNU_SOURCE or a newer header; CLinux.c compares them.
+enum : int {
+    CLINUX_O_DIRECT = 040000,
+    CLINUX_MADV_POPULATE_WRITE = 23,
+};
+
 enum : int {
     CLINUX_MAP_HUGE_2MB = 21 << MAP_HUGE_SHIFT,
     CLINUX_MAP_HUGE_1GB = 30 << MAP_HUGE_SHIFT,

@@ -23,6 +23,27 @@ _Static_assert(sizeof(struct kvm_irq_routing_entry) == 48, "kvm_irq_routing_entr
 _Static_assert(sizeof(struct kvm_irqchip) == 520, "kvm_irqchip");
 _Static_assert(sizeof(struct kvm_clock_data) == 48, "kvm_clock_data");
 
+#ifndef KVM_CLOCK_REALTIME
+#define KVM_CLOCK_REALTIME (1 << 2)
+#define KVM_CLOCK_HOST_TSC (1 << 3)
+#endif
+
+// Shifts and offsets, which Swift does not import either.
+enum : unsigned int {
+    CLINUX_KVM_IOEVENTFD_DATAMATCH = KVM_IOEVENTFD_FLAG_DATAMATCH,
+    CLINUX_KVM_IOEVENTFD_PIO = KVM_IOEVENTFD_FLAG_PIO,
+    CLINUX_KVM_IOEVENTFD_DEASSIGN = KVM_IOEVENTFD_FLAG_DEASSIGN,
+    CLINUX_KVM_CLOCK_REALTIME = KVM_CLOCK_REALTIME,
+    CLINUX_KVM_CLOCK_HOST_TSC = KVM_CLOCK_HOST_TSC,
+    CLINUX_KVM_MEM_LOG_DIRTY_PAGES = KVM_MEM_LOG_DIRTY_PAGES,
+    CLINUX_KVM_MEM_READONLY = KVM_MEM_READONLY,
+    CLINUX_KVM_DIRTY_LOG_MANUAL_PROTECT = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
+    CLINUX_KVM_DIRTY_LOG_INITIALLY_SET = KVM_DIRTY_LOG_INITIALLY_SET,
+    CLINUX_KVM_IMMEDIATE_EXIT_OFFSET = offsetof(struct kvm_run, immediate_exit),
+    CLINUX_KVM_NESTED_HEADER_SIZE = offsetof(struct kvm_nested_state, data),
+    CLINUX_KVM_NESTED_SIZE_OFFSET = offsetof(struct kvm_nested_state, size),
+};
+
 enum : unsigned long {
     CLINUX_KVM_GET_API_VERSION = KVM_GET_API_VERSION,
     CLINUX_KVM_CREATE_VM = KVM_CREATE_VM,

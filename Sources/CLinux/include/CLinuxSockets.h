@@ -15,6 +15,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum : int {
+    CLINUX_STREAM_SOCKET = SOCK_STREAM | SOCK_CLOEXEC,
+    CLINUX_STREAM_SOCKET_NONBLOCKING = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+};
+
 // SCM_MAX_FD of the kernel (include/net/scm.h): more in one message is EINVAL.
 enum { CLINUX_DESCRIPTORS_MAX = 253 };
 

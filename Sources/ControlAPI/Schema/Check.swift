@@ -13,6 +13,15 @@ enum Check {
         }
     }
 
+    /// The name of a device: short and printable, since it stands in logs, events and state.
+    static func identifier(_ id: String, at field: String) throws(SchemaError) {
+        let isPrintable = id.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f }
+        guard (1...64).contains(id.utf8.count), isPrintable else {
+            throw .invalid(
+                path: field, reason: "must be 1 to 64 bytes without spaces and control characters")
+        }
+    }
+
     /// A virtqueue's size: the limits are those of a split queue.
     static func queueSize(_ size: UInt16, at field: String) throws(SchemaError) {
         guard size.nonzeroBitCount == 1, size <= 32768 else {

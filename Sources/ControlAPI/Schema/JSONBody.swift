@@ -7,6 +7,9 @@ public enum JSONBody {
     public static func decode<Object: Decodable>(
         _ type: Object.Type, from bytes: [UInt8]
     ) throws(SchemaError) -> Object {
+        if let path = DuplicateKeys.first(in: bytes) {
+            throw .invalid(path: path, reason: "is given twice")
+        }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as SchemaError {

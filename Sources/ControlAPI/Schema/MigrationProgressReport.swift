@@ -1,11 +1,12 @@
 /// The answer of `vm.migration-progress`: how far the running migration is, or how the last one
 /// ended. It is Martlet's own; Cloud Hypervisor has no such call.
 public struct MigrationProgressReport: Codable, Equatable, Sendable {
-    /// The phase the migration is in, in lower case with dashes; `none` when there was none.
+    /// The step the migration is at: `listening`, `connecting`, `memory`, `blackout`, `takeover`,
+    /// `in-doubt`, `finished`, `failed` or `cancelled`; `none` when there was no migration.
     public var phase: String
     /// Number of the current pass over the memory, from 0.
     public var iteration: UInt64 = 0
-    /// Bytes of guest memory that this migration moves, not counting pages sent again.
+    /// Size of the guest's memory in bytes.
     public var bytesTotal: UInt64 = 0
     /// Bytes sent, or received at the destination, so far, with pages sent again.
     public var bytesSent: UInt64 = 0

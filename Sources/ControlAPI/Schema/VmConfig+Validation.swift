@@ -88,7 +88,7 @@ extension VmConfig {
         }
         var owners: [String: String] = [:]
         for case (let path, let id?) in devices {
-            guard !id.isEmpty else { throw .invalid(path: path, reason: "is empty") }
+            try Check.identifier(id, at: path)
             if let owner = owners.updateValue(path, forKey: id) {
                 throw .duplicate(path: path, reason: "is '\(id)', which is \(owner) already")
             }
@@ -110,6 +110,7 @@ extension DiskConfig {
         guard (serial ?? "").utf8.count <= 20 else {
             throw .invalid(path: "\(field).serial", reason: "is longer than 20 bytes")
         }
+        try Check.text(serial ?? "", at: "\(field).serial")
     }
 }
 

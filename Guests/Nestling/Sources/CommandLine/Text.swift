@@ -56,3 +56,18 @@ struct Text {
         return value >> (64 - shift) == 0 ? value << shift : nil
     }
 }
+
+extension Text {
+    /// Calls `body` with each `key:value` of a comma-separated list; false as soon as it refuses
+    /// one.
+    func forEachField(_ body: (_ key: Text, _ value: Text) -> Bool) -> Bool {
+        var rest: Text? = self
+        while let current = rest {
+            let (field, next) = current.split(at: Character.comma)
+            let (key, value) = field.split(at: Character.colon)
+            guard let value, body(key, value) else { return false }
+            rest = next
+        }
+        return true
+    }
+}

@@ -35,14 +35,15 @@ enum LocalAPIC {
         mmio_write32(base + lint1, masked)
     }
 
-    /// Starts the 1 ms tick of this processor.
+    /// Starts the tick of this processor.
     static func startTick(_ processor: Processor, _ clock: Clock) {
         let hasDeadline = cpuid(1, 0).ecx >> 24 & 1 == 1
         if hasDeadline {
             mmio_write32(base + timer, UInt32(VECTOR_TICK) | 2 << 17)
             full_fence()
-            processor.block.pointee.tick_cycles = UInt32(truncatingIfNeeded: clock.kilohertz)
-            call_write_msr(deadlineRegister, clock.now + clock.kilohertz)
+            processor.block.pointee.tick_cycles = UInt32(
+                min(processor.tick, UInt64(UInt32.max)))
+            call_write_msr(deadlineRegister, clock.now + processor.tick)
         } else {
             mmio_write32(base + divider, 3)
             mmio_write32(base + timer, masked)
@@ -50,7 +51,9 @@ enum LocalAPIC {
             clock.spin(microseconds: 10_000)
             let elapsed = UInt32.max - mmio_read32(base + currentCount)
             mmio_write32(base + timer, UInt32(VECTOR_TICK) | 1 << 17)
-            mmio_write32(base + initialCount, elapsed / 10)
+            let perMillisecond = UInt64(elapsed / 10)
+            let count = perMillisecond * processor.tick / clock.kilohertz
+            mmio_write32(base + initialCount, UInt32(min(count, UInt64(UInt32.max))))
         }
     }
 

@@ -4,17 +4,22 @@ import Intrinsics
 final class Processor {
     let index: Int
     let block: UnsafeMutablePointer<nestling_processor>
+    /// Cycles between two ticks.
+    let tick: UInt64
     var gap: GapMeter
 
     /// The boot processor.
-    init(boot clock: Clock) {
+    ///
+    /// - Parameter tick: cycles between two ticks.
+    init(boot clock: Clock, tick: UInt64) {
         index = 0
         block = pointer(boot_processor_address(), to: nestling_processor.self)
-        gap = GapMeter(clock)
+        gap = GapMeter(clock, tick: tick)
+        self.tick = tick
     }
 
     /// Another processor, with its block and stacks. Nil: no memory.
-    init?(index: Int, clock: Clock, memory: PhysicalMemory) {
+    init?(index: Int, clock: Clock, tick: UInt64, memory: PhysicalMemory) {
         let stackSize: UInt64 = 64 << 10
         let kernelStackSize: UInt64 = 8 << 10
         let blockSize: UInt64 = 4096
@@ -23,7 +28,8 @@ final class Processor {
         else { return nil }
         self.index = index
         block = pointer(base, to: nestling_processor.self)
-        gap = GapMeter(clock)
+        gap = GapMeter(clock, tick: tick)
+        self.tick = tick
         let kernelStackTop = base + blockSize + kernelStackSize
         let selector = UInt64(SELECTOR_FIRST_TASK) + UInt64(index) * 16
         block.pointee.`self` = base
@@ -35,7 +41,7 @@ final class Processor {
         block.pointee.task.stack0 = kernelStackTop
         block.pointee.task.io_bitmap_offset = 104
         block.pointee.task.io_bitmap_end = 0xff
-        describeTask(at: base + 64, selector: selector)
+        describeTask(at: base + UInt64(PROCESSOR_TASK), selector: selector)
     }
 
     /// How many interrupts came. To be read before looking for work, and given to `sleep`.
@@ -43,6 +49,12 @@ final class Processor {
 
     /// How many ticks came.
     var ticks: UInt64 { shared_load64(counter(PROCESSOR_TICKS)) }
+
+    /// The count of messages that came to one device vector of the boot processor.
+    static func messages(_ vector: UInt32) -> UnsafePointer<UInt64> {
+        let offset = UInt64(PROCESSOR_MESSAGES) + UInt64(vector - UInt32(VECTOR_FIRST_DEVICE)) * 8
+        return UnsafePointer(pointer(boot_processor_address() + offset, to: UInt64.self))
+    }
 
     /// Looks at the clock. Between two looks no more than some microseconds of work should lie.
     @inline(__always)
@@ -73,79 +85,4 @@ final class Processor {
         entry[0] = limit | low | availableTask | high
         entry[1] = base >> 32
     }
-}
-
-/// The longest time in which one vCPU did not see its clock: what a pause, a move or a busy host
-/// looks like from inside.
-///
-/// After a sleep one tick is taken off, since so much was asked for.
-struct GapMeter {
-    private let tick: UInt64
-    private var last: UInt64
-    /// Since boot or `reset`, in cycles.
-    private let longest = Counter()
-    /// Since `takeRecent`, in cycles.
-    private let recent = Counter()
-    /// How often the clock went backwards.
-    let reversals = Counter()
-
-    init(_ clock: Clock) {
-        tick = clock.kilohertz
-        last = clock.now
-    }
-
-    /// Starts anew, on the vCPU that it belongs to.
-    mutating func start() { last = read_tsc() }
-
-    @inline(__always)
-    mutating func observe(_ now: UInt64, slept: Bool) {
-        guard now >= last else {
-            reversals.add(1)
-            last = now
-            return
-        }
-        let passed = now - last
-        last = now
-        let gap = slept ? (passed > tick ? passed - tick : 0) : passed
-        if gap > recent.value { note(gap) }
-    }
-
-    private func note(_ gap: UInt64) {
-        recent.set(gap)
-        if gap > longest.value { longest.set(gap) }
-    }
-
-    /// In cycles. From any vCPU.
-    var longestCycles: UInt64 { longest.value }
-
-    /// In cycles; the next call starts from zero. From any vCPU.
-    func takeRecent() -> UInt64 { recent.take() }
-
-    /// From any vCPU.
-    func reset() {
-        recent.set(0)
-        longest.set(0)
-    }
-}
-
-/// A number that one vCPU changes and others read.
-struct Counter {
-    private let word = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-
-    init() { word.pointee = 0 }
-
-    @inline(__always)
-    var value: UInt64 { shared_load64(word) }
-
-    @inline(__always)
-    func add(_ amount: UInt64) { shared_store64(word, word.pointee &+ amount) }
-
-    func set(_ value: UInt64) { shared_store64(word, value) }
-
-    /// Reads and zeroes in one step.
-    func take() -> UInt64 { shared_exchange64(word, 0) }
-
-    /// Adds from any vCPU; the value before.
-    @discardableResult
-    func addShared(_ amount: UInt64) -> UInt64 { shared_add64(word, amount) }
 }

@@ -11,11 +11,11 @@ final class ConsoleDevice {
     private let lock = Lock()
 
     /// Nil: the device does not come up.
-    init?(_ device: VirtioDevice, _ memory: PhysicalMemory, _ vectors: Vectors) {
+    init?(_ device: VirtioDevice, _ memory: PhysicalMemory) {
         // Queue 0 brings input, which nobody needs; but it must exist before 1 does.
         guard device.negotiate(0) != nil,
-            device.queue(0, sizeLimit: 16, memory, vectors) != nil,
-            let output = device.queue(1, sizeLimit: 16, memory, vectors),
+            device.queue(0, sizeLimit: 16, memory, nil) != nil,
+            let output = device.queue(1, sizeLimit: 16, memory, nil),
             let buffers = memory.allocateZeroed(UInt64(16 * Self.lineSize))
         else { return nil }
         self.output = output

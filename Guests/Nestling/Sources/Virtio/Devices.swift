@@ -36,12 +36,12 @@ struct Devices {
             network = NetworkDevice(device, memory, vectors)
             return network != nil
         case .entropy:
-            guard let bytes = EntropyDevice.read(device, memory, vectors, clock) else {
+            guard let bytes = EntropyDevice.read(device, memory, clock) else {
                 return false
             }
             entropyBytes += bytes
         case .console:
-            console = ConsoleDevice(device, memory, vectors)
+            console = ConsoleDevice(device, memory)
             return console != nil
         }
         return true

@@ -8,10 +8,10 @@ enum EntropyDevice {
     /// Asks for some bytes and returns how many came. Nil: the device does not come up, or does not
     /// answer within a second.
     static func read(
-        _ device: VirtioDevice, _ memory: PhysicalMemory, _ vectors: Vectors, _ clock: Clock
+        _ device: VirtioDevice, _ memory: PhysicalMemory, _ clock: Clock
     ) -> UInt64? {
         guard device.negotiate(0) != nil,
-            let queue = device.queue(0, sizeLimit: 8, memory, vectors),
+            let queue = device.queue(0, sizeLimit: 8, memory, nil),
             let buffer = memory.allocateZeroed(UInt64(size))
         else { return nil }
         device.start()

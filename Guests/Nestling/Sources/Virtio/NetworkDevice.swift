@@ -20,7 +20,7 @@ final class NetworkDevice {
     init?(_ device: VirtioDevice, _ memory: PhysicalMemory, _ vectors: Vectors) {
         guard let features = device.negotiate(Self.addressFeature),
             let received = device.queue(0, sizeLimit: 64, memory, vectors),
-            let sent = device.queue(1, sizeLimit: 64, memory, vectors),
+            let sent = device.queue(1, sizeLimit: 64, memory, nil),
             let receiveBuffers = memory.allocateZeroed(UInt64(64 * Self.slotSize)),
             let sendBuffers = memory.allocateZeroed(UInt64(64 * Self.slotSize))
         else { return nil }

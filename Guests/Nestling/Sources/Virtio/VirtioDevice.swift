@@ -38,6 +38,7 @@ final class VirtioDevice {
     private static let vendor: UInt32 = 0x1af4
     private static let version1: UInt64 = 1 << 32
     private static let vendorCapability: UInt32 = 9
+    private static let noVector: UInt16 = 0xffff
 
     let kind: Kind
     /// Where the device's own configuration is.
@@ -46,7 +47,8 @@ final class VirtioDevice {
     private var notification: UInt64 = 0
     private var notificationMultiplier: UInt64 = 0
     private var interrupts: MessageInterrupts?
-    private var queuesMade = 0
+    /// Entries of the message table in use.
+    private var routed = 0
 
     /// Takes over a function. Nil: it is no virtio device, of no kind that is used, or too old.
     init?(_ function: Function) {
@@ -94,19 +96,22 @@ final class VirtioDevice {
         return status & Status.featuresAccepted != 0 ? accepted : fail()
     }
 
-    /// Sets up one queue, with an interrupt of its own where there are messages. Nil: the device
-    /// has no such queue, or no memory is left.
+    /// Sets up one queue. Nil: the device has no such queue, or no memory is left.
+    ///
+    /// - Parameter vectors: where the queue gets a vector of its own from, if the device has
+    ///   messages; nil: the queue is polled.
     func queue(
-        _ index: UInt16, sizeLimit: UInt16, _ memory: PhysicalMemory, _ vectors: Vectors
+        _ index: UInt16, sizeLimit: UInt16, _ memory: PhysicalMemory, _ vectors: Vectors?
     ) -> Virtqueue? {
         mmio_write16(common + Common.queueSelect, index)
         let size = min(mmio_read16(common + Common.queueSize), sizeLimit)
         guard size > 0, let queue = Virtqueue(index: index, size: size, memory) else { return nil }
         mmio_write16(common + Common.queueSize, size)
-        if let interrupts, queuesMade < interrupts.count, let vector = vectors.next() {
-            interrupts.route(entry: queuesMade, to: vector)
-            mmio_write16(common + Common.queueVector, UInt16(queuesMade))
-            queuesMade += 1
+        if let vectors, let vector = routeMessages(vectors) {
+            queue.waitForMessages(Processor.messages(vector))
+        } else {
+            mmio_write16(common + Common.queueVector, Self.noVector)
+            queue.poll()
         }
         write64(common + Common.queueDescriptors, queue.descriptors)
         write64(common + Common.queueAvailable, queue.available)
@@ -115,6 +120,19 @@ final class VirtioDevice {
         queue.doorbell = notification + offset * notificationMultiplier
         mmio_write16(common + Common.queueEnable, 1)
         return queue
+    }
+
+    /// Sends the messages of the selected queue to a vector of its own. Nil: the device has no
+    /// messages, or none are left.
+    private func routeMessages(_ vectors: Vectors) -> UInt32? {
+        guard let interrupts, routed < interrupts.count, let vector = vectors.next() else {
+            return nil
+        }
+        interrupts.route(entry: routed, to: vector)
+        mmio_write16(common + Common.queueVector, UInt16(routed))
+        guard mmio_read16(common + Common.queueVector) == UInt16(routed) else { return nil }
+        routed += 1
+        return vector
     }
 
     /// Lets the device work.

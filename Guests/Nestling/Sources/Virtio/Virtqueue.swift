@@ -10,6 +10,7 @@ final class Virtqueue {
     }
 
     private static let noNotification: UInt16 = 1
+    private static let noInterrupt: UInt16 = 1
 
     let index: UInt16
     let size: UInt16
@@ -18,6 +19,10 @@ final class Virtqueue {
     let used: UInt64
     /// Where to write when something was offered.
     var doorbell: UInt64 = 0
+    /// Counts the messages that the device sends for this queue; nil: it is polled.
+    private var messages: UnsafePointer<UInt64>?
+    private var messagesSeen: UInt64 = 0
+    private var isAwake = false
     private var offered: UInt16 = 0
     private var taken: UInt16 = 0
 
@@ -34,6 +39,12 @@ final class Virtqueue {
         self.available = available
         self.used = used
     }
+
+    /// Looks at the queue only after a message, as drivers do: so a message which got lost shows.
+    func waitForMessages(_ counter: UnsafePointer<UInt64>) { messages = counter }
+
+    /// Asks the device for no messages, since the queue is polled.
+    func poll() { shared_store16(available, Self.noInterrupt) }
 
     func setDescriptor(
         _ number: Int, address: UInt64, length: UInt32, flags: UInt16 = 0, next: UInt16 = 0
@@ -62,12 +73,28 @@ final class Virtqueue {
 
     /// A chain that the device is done with, and how many bytes it wrote.
     func take() -> (head: Int, length: Int)? {
-        guard shared_load16(used + 2) != taken else { return nil }
+        guard isAwake || wakes() else { return nil }
+        guard shared_load16(used + 2) != taken else {
+            isAwake = false
+            return nil
+        }
         let entry = used + 4 + UInt64(taken % size) * 8
         taken &+= 1
         return (
             Int(pointer(entry, to: UInt32.self).pointee),
             Int(pointer(entry + 4, to: UInt32.self).pointee)
         )
+    }
+
+    /// Whether a message came since the queue was last found empty. The count is read before the
+    /// queue: what the device adds later brings another message.
+    private func wakes() -> Bool {
+        if let messages {
+            let count = shared_load64(messages)
+            guard count != messagesSeen else { return false }
+            messagesSeen = count
+        }
+        isAwake = true
+        return true
     }
 }

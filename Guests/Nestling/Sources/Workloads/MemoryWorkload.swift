@@ -77,8 +77,9 @@ final class MemoryWorkload {
         let page = nextPage()
         let address = start + page * Self.pageSize
         let generation = generations[Int(page)]
-        // Without this look a page that became old would be covered up by the write.
+        // Without these looks the write could cover up a page that became old or was damaged.
         if generation > 0 { check(address, generation) }
+        if generation >= Stamp.places { check(address, generation &+ 1 &- Stamp.places) }
         Stamp.write(
             to: Stamp.place(address, generation &+ 1), address: address,
             generation: generation &+ 1, processor: processor.index)

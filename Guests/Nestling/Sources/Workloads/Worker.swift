@@ -11,6 +11,7 @@ struct Worker {
     private var verificationsDone: UInt64 = 0
     private var nextVerifiedPage: UInt64 = 0
     private var patience: Patience
+    private var reversals: UInt64 = 0
 
     init(_ processor: Processor, _ guest: Guest) {
         self.processor = processor
@@ -22,6 +23,10 @@ struct Worker {
 
     /// One slice. False: nothing to do now.
     mutating func step() -> Bool {
+        if processor.gap.reversals != reversals {
+            reversals = processor.gap.reversals
+            guest.reporter.error("clock", "vcpu", UInt64(processor.index))
+        }
         if patience.isLost(progress: processor.ticks) {
             guest.reporter.error("timer", "vcpu", UInt64(processor.index))
         }

@@ -1,0 +1,68 @@
+public import LinuxSystem
+
+/// The calls of the API by name. Each waits until `deadline`, or for ever if that is nil.
+extension APIClient {
+    /// Who answers.
+    public func ping(deadline: MonotonicInstant? = usual) throws(APIClientError) -> VmmPing {
+        try answer(.ping, deadline)
+    }
+
+    /// What the guest is and does.
+    public func info(deadline: MonotonicInstant? = usual) throws(APIClientError) -> VmInfo {
+        try answer(.info, deadline)
+    }
+
+    /// What the devices have counted.
+    public func counters(deadline: MonotonicInstant? = usual) throws(APIClientError) -> VmCounters {
+        try answer(.counters, deadline)
+    }
+
+    /// How far the migration is.
+    public func migrationProgress(
+        deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) -> MigrationProgressReport {
+        try answer(.migrationProgress, deadline)
+    }
+
+    /// Configures a guest.
+    public func create(
+        _ config: VmConfig, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(.create, body: JSONBody.encode(config), deadline: deadline)
+    }
+
+    /// Begins to move the guest; `migrationProgress` says how it goes on.
+    public func sendMigration(
+        _ data: SendMigrationData, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(.sendMigration, body: JSONBody.encode(data), deadline: deadline)
+    }
+
+    /// Waits until a guest has come.
+    public func receiveMigration(
+        _ data: ReceiveMigrationData, deadline: MonotonicInstant?
+    ) throws(APIClientError) {
+        _ = try call(.receiveMigration, body: JSONBody.encode(data), deadline: deadline)
+    }
+
+    /// Makes a call that has neither a body nor an answer, such as `.boot`.
+    public func perform(
+        _ endpoint: Endpoint, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(endpoint, deadline: deadline)
+    }
+
+    /// Thirty seconds from now: more than any call takes but `receiveMigration`.
+    public static var usual: MonotonicInstant { .after(milliseconds: 30_000) }
+
+    private func answer<Answer: Decodable>(
+        _ endpoint: Endpoint, _ deadline: MonotonicInstant?
+    ) throws(APIClientError) -> Answer {
+        let body = try call(endpoint, deadline: deadline)
+        do throws(SchemaError) {
+            return try JSONBody.decode(Answer.self, from: body)
+        } catch {
+            throw .unexpectedAnswer(path: path, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/// A path of the API, below `/api/v1/`.
+public enum Endpoint: String, CaseIterable, Sendable {
+    /// Who answers.
+    case ping = "vmm.ping"
+    /// Ends the VMM.
+    case shutdownVMM = "vmm.shutdown"
+    /// Configures a guest.
+    case create = "vm.create"
+    /// Starts the configured guest.
+    case boot = "vm.boot"
+    /// Stops the vCPUs.
+    case pause = "vm.pause"
+    /// Lets the vCPUs go on.
+    case resume = "vm.resume"
+    /// What the guest is and does.
+    case info = "vm.info"
+    /// What the devices have counted.
+    case counters = "vm.counters"
+    /// Switches the guest off; its configuration stays.
+    case shutdown = "vm.shutdown"
+    /// Removes the guest with its configuration.
+    case delete = "vm.delete"
+    /// Starts the guest anew.
+    case reboot = "vm.reboot"
+    /// Moves the guest to another VMM.
+    case sendMigration = "vm.send-migration"
+    /// Waits for a guest from another VMM.
+    case receiveMigration = "vm.receive-migration"
+    /// How far a migration is.
+    case migrationProgress = "vm.migration-progress"
+    /// Calls a migration off.
+    case cancelMigration = "vm.cancel-migration"
+
+    /// What all paths start with.
+    public static let root = "/api/v1/"
+
+    /// The path in a request.
+    public var path: String { Self.root + rawValue }
+
+    /// The only method it takes.
+    public var method: String {
+        switch self {
+        case .ping, .info, .counters, .migrationProgress: "GET"
+        default: "PUT"
+        }
+    }
+
+    /// Whether it needs a body; where it does not, none may be given.
+    public var hasBody: Bool {
+        switch self {
+        case .create, .sendMigration, .receiveMigration: true
+        default: false
+        }
+    }
+
+    /// The paths of Cloud Hypervisor that Martlet does not have yet.
+    static let unsupported: Set<String> = [
+        "vm.power-button", "vm.nmi", "vm.resize", "vm.resize-disk", "vm.resize-zone",
+        "vm.add-device", "vm.add-user-device", "vm.add-disk", "vm.add-fs",
+        "vm.add-generic-vhost-user", "vm.add-net", "vm.add-pmem", "vm.add-vdpa", "vm.add-vsock",
+        "vm.remove-device", "vm.snapshot", "vm.restore", "vm.coredump",
+    ]
+}
