@@ -296,8 +296,8 @@ extension SourceProtocol {
     /// The run flag was seen set. It is never forgotten: going back is refused from now on.
     ///
     /// Read the flag and call this before every event that follows Takeover in a local migration.
+    /// Before Takeover no destination sets it, and it changes nothing.
     public mutating func runFlagIsSet() {
-        guard !isBeforePointOfNoReturn else { return }
         guestHasRun = true
     }
 

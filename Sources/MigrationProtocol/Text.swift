@@ -3,10 +3,8 @@ enum Text {
     /// The longest beginning of `text` within the limit that ends between two characters.
     static func shortened(_ text: String) -> String {
         guard text.utf8.count > Limits.maximumTextBytes else { return text }
-        var end = text.utf8.index(text.startIndex, offsetBy: Limits.maximumTextBytes)
-        while end > text.startIndex, end.samePosition(in: text.unicodeScalars) == nil {
-            end = text.utf8.index(before: end)
-        }
+        let end = text.utf8.index(text.startIndex, offsetBy: Limits.maximumTextBytes)
+        // An index inside a scalar is rounded down to its beginning.
         return String(text.unicodeScalars[..<end])
     }
 

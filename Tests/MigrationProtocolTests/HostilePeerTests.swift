@@ -109,6 +109,17 @@ import Testing
         #expect(try conversation.source.textByteCount(of: Response(.ok, length: 99)) == 0)
     }
 
+    @Test func onlyReturnedCarriesAReasonsCode() throws {
+        var conversation = Conversation()
+        try conversation.advance(to: .preCopy)
+        _ = try conversation.source.send(.memory(rangeCount: 1))
+        let text = Array("broken".utf8)
+        let response = Response(.error, length: 6, fields: HeaderFields(first: 2))
+        #expect(
+            conversation.source.answered(response, text: text.span)
+                == .recover(EndReason(.failed, "broken"), farewell: []))
+    }
+
     @Test func sourceSendsNothingAboveTheLimits() throws {
         var conversation = Conversation()
         try conversation.advance(to: .preCopy)

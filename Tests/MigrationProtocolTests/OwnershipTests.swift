@@ -174,6 +174,15 @@ import Testing
         #expect(action == .recover(EndReason(.cancelled, "enough"), farewell: []))
     }
 
+    @Test func baseProtocolHasNoPlaceForBackendState() throws {
+        var source = try conversation(at: .releasing, offering: nil).source
+        let takeover = Takeover(backendStateBytes: 1, keepPaused: false)
+        #expect(throws: ProtocolError.notNegotiated(.takeover)) {
+            try source.send(.takeover(takeover))
+        }
+        #expect(source.phase == .releasing)
+    }
+
     @Test func baseErrorAfterCompleteIsADoubtForAPerson() throws {
         var (conversation, _) = try sentTakeover(offering: nil)
         #expect(try conversation.deliver(.error("", extensions: [])) == .awaitOperator)
