@@ -5,10 +5,6 @@
 
 #include "Layout.h"
 
-#define CR0_PAGING 0x80010033       // PG, WP, NE, ET, MP, PE
-#define CR4_PAGING 0x620            // OSXMMEXCPT, OSFXSR, PAE
-#define MSR_EFER 0xc0000080
-#define EFER_LONG_MODE 0x100
 #define MSR_GS_BASE 0xc0000101
 
 // --- XEN_ELFNOTE_PHYS32_ENTRY: where a PVH loader enters.
@@ -28,7 +24,7 @@ start32:
         cli
         cld
         lgdt    descriptor_table_pointer
-        movl    $CR4_PAGING, %eax
+        movl    $CR4_LONG_MODE, %eax
         movl    %eax, %cr4
         movl    $page_table_root, %eax
         movl    %eax, %cr3
@@ -36,7 +32,7 @@ start32:
         movl    $EFER_LONG_MODE, %eax
         xorl    %edx, %edx
         wrmsr
-        movl    $CR0_PAGING, %eax
+        movl    $CR0_LONG_MODE, %eax
         movl    %eax, %cr0
         ljmp    $SELECTOR_KERNEL_CODE, $boot64
 

@@ -38,8 +38,14 @@ breakpoint_entry:
         rdmsr
         iretq
 1:      cmpl    $CALL_ENABLE_INTERRUPTS, %eax
-        jne     3f
+        jne     1f
         orq     $0x200, 16(%rsp)
+        iretq
+1:      cmpl    $CALL_CPUID, %eax
+        jne     3f
+        movl    %ecx, %eax
+        movl    %edx, %ecx
+        cpuid
         iretq
 3:      cli
         hlt

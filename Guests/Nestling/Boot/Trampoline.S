@@ -14,15 +14,15 @@ trampoline_start:
         movw    %cs, %ax
         movw    %ax, %ds
         lgdtl   HERE(pointer)
-        movl    $0x620, %eax
+        movl    $CR4_LONG_MODE, %eax
         movl    %eax, %cr4
         movl    $page_table_root, %eax
         movl    %eax, %cr3
-        movl    $0xc0000080, %ecx
-        movl    $0x100, %eax
+        movl    $MSR_EFER, %ecx
+        movl    $EFER_LONG_MODE, %eax
         xorl    %edx, %edx
         wrmsr
-        movl    $0x80010033, %eax
+        movl    $CR0_LONG_MODE, %eax
         movl    %eax, %cr0
         ljmpl   $SELECTOR_KERNEL_CODE, $trampoline64
 

@@ -1,4 +1,4 @@
-// What Swift cannot say: instructions without a Swift spelling (ports, CPUID, the time stamp
+// What Swift cannot say: instructions without a Swift spelling (ports, the time stamp
 // counter, fences, the call into CPL0), volatile access to device registers, acquire and release
 // on memory shared with devices, and structures whose layout the processor or the assembly code
 // fixes. Everything is `static inline`; no C file is compiled.
@@ -45,18 +45,6 @@ static inline uint64_t read_tsc(void) {
     return (uint64_t)high << 32 | low;
 }
 
-struct cpuid_result {
-    uint32_t eax, ebx, ecx, edx;
-};
-
-static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf) {
-    struct cpuid_result r;
-    __asm__ volatile("cpuid"
-                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
-                     : "a"(leaf), "c"(subleaf));
-    return r;
-}
-
 static inline void spin_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
 static inline void undefined_instruction(void) __attribute__((noreturn));
@@ -86,6 +74,19 @@ static inline void call_write_msr(uint32_t index, uint64_t value) {
                      : "a"(CALL_WRITE_MSR), "c"(index), "d"((uint32_t)(value >> 32)),
                        "b"((uint32_t)value)
                      : "memory");
+}
+
+struct cpuid_result {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+// A KVM without hardware support cannot intercept CPUID at CPL3: it would show the host's answers.
+static inline struct cpuid_result call_cpuid(uint32_t leaf, uint32_t subleaf) {
+    struct cpuid_result r;
+    __asm__ volatile("int3"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(CALL_CPUID), "c"(leaf), "d"(subleaf));
+    return r;
 }
 
 static inline void call_enable_interrupts(void) {

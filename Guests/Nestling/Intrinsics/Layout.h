@@ -11,6 +11,12 @@
 #define SELECTOR_USER_CODE 0x33
 #define SELECTOR_FIRST_TASK 0x40
 
+// The way to long mode.
+#define CR0_LONG_MODE 0x80010033  // PG, WP, NE, ET, MP, PE
+#define CR4_LONG_MODE 0x620       // OSXMMEXCPT, OSFXSR, PAE
+#define MSR_EFER 0xc0000080
+#define EFER_LONG_MODE 0x100
+
 // How many vCPUs there is room for in the descriptor table.
 #define PROCESSOR_LIMIT 64
 
@@ -39,6 +45,7 @@
 #define CALL_WRITE_MSR 2
 #define CALL_ENABLE_INTERRUPTS 3
 #define CALL_STOP 4
+#define CALL_CPUID 5
 
 // Where application processors wake up in real mode; below 1 MiB and page aligned.
 #define TRAMPOLINE_ADDRESS 0x8000

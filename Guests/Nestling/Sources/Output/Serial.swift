@@ -29,8 +29,10 @@ final class Serial {
     var isEmpty: Bool { head == tail }
 
     /// Queues one line; waits only when the ring is full.
-    func write(_ line: borrowing Line) {
-        lock.acquire()
+    ///
+    /// - Parameter lockAttempts: after so many the line is written without the lock.
+    func write(_ line: borrowing Line, lockAttempts: Int = Int.max) {
+        lock.acquire(attempts: lockAttempts)
         while ringSize - (tail - head) < line.count { send(limit: Self.fifoSize) }
         for index in 0..<line.count {
             ring[tail % ringSize] = line.bytes[index]
@@ -47,9 +49,9 @@ final class Serial {
         lock.release()
     }
 
-    /// Sends everything, even if another vCPU died with the lock in hand.
-    func flush() {
-        lock.acquire(attempts: 10_000_000)
+    /// Sends everything.
+    func flush(lockAttempts: Int = Int.max) {
+        lock.acquire(attempts: lockAttempts)
         while head != tail { send(limit: Self.fifoSize) }
         lock.release()
     }
@@ -79,12 +81,8 @@ final class Lock {
 
     init() { word.pointee = 0 }
 
-    func acquire() {
-        while shared_exchange64(word, 1) != 0 { spin_pause() }
-    }
-
-    /// Gives up after a number of attempts and goes on without the lock.
-    func acquire(attempts: Int) {
+    /// After so many attempts goes on without the lock.
+    func acquire(attempts: Int = Int.max) {
         for _ in 0..<attempts {
             if shared_exchange64(word, 1) == 0 { return }
             spin_pause()

@@ -22,11 +22,14 @@ func handleFault(_ frame: UnsafePointer<fault_frame>, _ processor: UInt64) {
 /// The port that faults and failures report on; nil until it is set up.
 nonisolated(unsafe) var emergencySerial: Serial?
 
+/// How long a last line waits for another vCPU which may be dead.
+private let emergencyLockAttempts = 10_000_000
+
 /// Prints a last line and stops the machine.
 func stop(_ line: consuming Line) -> Never {
     if let serial = emergencySerial {
-        serial.write(line)
-        serial.flush()
+        serial.write(line, lockAttempts: emergencyLockAttempts)
+        serial.flush(lockAttempts: emergencyLockAttempts)
     }
     Power.off()
 }

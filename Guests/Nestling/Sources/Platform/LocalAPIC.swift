@@ -37,7 +37,7 @@ enum LocalAPIC {
 
     /// Starts the tick of this processor.
     static func startTick(_ processor: Processor, _ clock: Clock) {
-        let hasDeadline = cpuid(1, 0).ecx >> 24 & 1 == 1
+        let hasDeadline = call_cpuid(1, 0).ecx >> 24 & 1 == 1
         if hasDeadline {
             mmio_write32(base + timer, UInt32(VECTOR_TICK) | 2 << 17)
             full_fence()
