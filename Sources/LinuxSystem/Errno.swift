@@ -26,6 +26,10 @@ public struct Errno: RawRepresentable, Equatable, Hashable, Sendable, CustomStri
     public static let noSuchAddress = Errno(rawValue: ENXIO)
     /// `EEXIST`
     public static let fileExists = Errno(rawValue: EEXIST)
+    /// `EISDIR`
+    public static let isDirectory = Errno(rawValue: EISDIR)
+    /// `EROFS`
+    public static let readOnlyFileSystem = Errno(rawValue: EROFS)
     /// `EBUSY`
     public static let busy = Errno(rawValue: EBUSY)
     /// `EAGAIN`

@@ -8,6 +8,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case imageReadOnly(device: String, path: String, SystemError)
     /// What shall be the image of a disk is a directory or another thing without contents.
     case notAnImage(device: String, path: String)
+    /// The file system of the image has no direct access.
+    case directUnavailable(device: String, path: String)
     /// Another process uses the image of a disk.
     case imageLocked(device: String, path: String, SystemError)
     /// The image has another size than the guest has seen.
@@ -31,6 +33,8 @@ extension DeviceError: CustomStringConvertible {
                 + "make it writable or add readonly=on"
         case .notAnImage(let device, let path):
             "\(device): \(path) is no disk image; name a regular file or a block device"
+        case .directUnavailable(let device, let path):
+            "\(device): The file system of \(path) has no direct access; use direct=off"
         case .imageLocked(let device, let path, let cause):
             "\(device): \(path) is in use: \(cause.advice ?? cause.errno.description); stop who "
                 + "uses it, or open it with readonly=on everywhere"

@@ -62,13 +62,13 @@ public final class DeviceQueue: Sendable {
     ///   - handle: serves a request and returns the number of bytes written to its buffers.
     func serve(
         _ chain: inout DescriptorChain, until stop: StopFlag, _ notifier: DriverNotifier,
-        _ handle: (inout DescriptorChain) -> UInt32
+        _ handle: (inout DescriptorChain) throws(VirtqueueError) -> UInt32
     ) {
         _ = withRing(notifier) { ring throws(VirtqueueError) in
             repeat {
                 try ring.disableNotifications()
                 while !stop.isSet, try ring.next(into: &chain) {
-                    let written = handle(&chain)
+                    let written = try handle(&chain)
                     try ring.complete(head: chain.head, written: written)
                     if try ring.needsInterrupt() { notifier.interrupt(self) }
                 }

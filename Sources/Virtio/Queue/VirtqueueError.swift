@@ -22,6 +22,8 @@ public enum VirtqueueError: Error, Equatable, Sendable {
     /// An indirect descriptor where none is allowed: not negotiated, within another table, or with
     /// a next descriptor.
     case unexpectedIndirect
+    /// A request lacks what its kind of device needs to answer it at all.
+    case malformedRequest(String)
     /// The length of an indirect table is 0, no multiple of 16, or too large.
     case invalidIndirectTable(length: UInt32)
 }
@@ -48,6 +50,8 @@ extension VirtqueueError: CustomStringConvertible {
             "A buffer for reading follows one for writing"
         case .unexpectedIndirect:
             "A descriptor is indirect where it must not be"
+        case .malformedRequest(let reason):
+            "The driver sent a request \(reason)"
         case .invalidIndirectTable(let length):
             "A table of indirect descriptors has \(length) bytes"
         }

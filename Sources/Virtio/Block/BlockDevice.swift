@@ -1,0 +1,201 @@
+internal import LinuxSystem
+public import StateCoding
+internal import Synchronization
+
+/// A disk (virtio 1.2, section 5.2) on a raw image. Each queue has a thread that does one request
+/// at a time with blocking calls, so a disk at rest has nothing in flight.
+public final class BlockDevice: VirtioDevice {
+    /// Feature bits of disks.
+    private enum Feature {
+        static let segmentLimit = VirtioFeatures(bit: 2)
+        static let readOnly = VirtioFeatures(bit: 5)
+        static let blockSize = VirtioFeatures(bit: 6)
+        static let flush = VirtioFeatures(bit: 9)
+        static let multipleQueues = VirtioFeatures(bit: 12)
+    }
+
+    private let configuration: BlockConfiguration
+    private let image = Mutex<BlockImage?>(nil)
+    /// Known once the image was opened or the state of a moved guest was read.
+    private let geometry = Mutex<BlockGeometry?>(nil)
+    private let activity = DeviceActivity()
+    private let reads = TransferCounters()
+    private let writes = TransferCounters()
+    private let failures = FailureReport()
+
+    /// A disk without its image.
+    public init(_ configuration: BlockConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// Name of the device.
+    public var identifier: String { configuration.identifier }
+    /// A disk.
+    public var kind: VirtioDeviceKind { .block }
+    /// Flushing, block size and limits; being read-only and having several queues if configured.
+    public var features: VirtioFeatures {
+        var features: VirtioFeatures = [Feature.segmentLimit, Feature.blockSize, Feature.flush]
+        if configuration.isReadOnly { features.insert(Feature.readOnly) }
+        if configuration.queueCount > 1 { features.insert(Feature.multipleQueues) }
+        return features
+    }
+    /// As configured.
+    public var queueSizes: [UInt16] {
+        Array(
+            repeating: configuration.queueSize,
+            count: max(1, min(configuration.queueCount, VirtioPCILayout.maximumQueueCount - 1)))
+    }
+    /// Bytes, operations and latencies in microseconds, of both directions.
+    public var counters: [DeviceCounter] { reads.values("read") + writes.values("write") }
+
+    /// Reads `struct virtio_blk_config`.
+    public func readConfiguration(offset: Int, width: Int) -> UInt64 {
+        let geometry = geometry.withLock { $0 }
+        var contents = ConfigurationBytes(count: 36)
+        contents.set(geometry?.sectorCount ?? 0, at: 0)
+        // Header and status take two descriptors of a chain.
+        contents.set(UInt32(max(configuration.queueSize, 3) - 2), at: 12)
+        contents.set(geometry?.blockSize ?? UInt32(sectorSize), at: 20)
+        contents.set(UInt16(queueSizes.count), at: 34)
+        return contents.read(offset: offset, width: width)
+    }
+
+    /// Nothing in it can be written.
+    public func writeConfiguration(offset: Int, width: Int, value: UInt64) {}
+
+    /// Begins to serve the queues.
+    public func activate(_ activation: DeviceActivation) {
+        activity.activate(activation, start: startThreads)
+    }
+
+    /// Ends the work for this driver.
+    public func reset() { activity.deactivate() }
+
+    /// Opens the image and compares it with what the guest has seen of it, without locking it.
+    public func bind() throws(DeviceError) {
+        let opened = try BlockImage(configuration, expected: geometry.withLock { $0 })
+        geometry.withLock { $0 = $0 ?? opened.geometry }
+        image.withLock { $0 = opened }
+    }
+
+    /// Locks the image.
+    public func takeOver(_ backendState: [UInt8]?) throws(DeviceError) {
+        guard backendState?.isEmpty ?? true else {
+            throw .backendState(device: identifier, reason: "it should be empty")
+        }
+        try boundImage().lock()
+    }
+
+    /// Begins to serve.
+    public func resume() throws(DeviceError) {
+        _ = try boundImage()
+        do throws(SystemError) {
+            try activity.resume(start: startThreads)
+        } catch {
+            throw .system(device: identifier, error)
+        }
+    }
+
+    /// Ends the work for now, with the requests in hand done.
+    public func quiesce() { activity.quiesce() }
+
+    /// Flushes and unlocks the image.
+    public func release() throws(DeviceError) -> [UInt8] {
+        try boundImage().unlock()
+        return []
+    }
+
+    /// Locks the image again.
+    public func reclaim() throws(DeviceError) {
+        try boundImage().lock()
+    }
+
+    /// Closes the image, which unlocks it.
+    public func letGo() {
+        activity.quiesce()
+        image.withLock { $0 = nil }
+    }
+
+    /// The world does not know this device.
+    public func announce() {}
+
+    /// Writes what the guest knows of the size of its disk.
+    public func save(into writer: inout StateWriter) {
+        let known = geometry.withLock { $0 } ?? BlockGeometry(sectorCount: 0, blockSize: 512)
+        writer.append(BlockState(geometry: known))
+    }
+
+    /// Reads what `save` wrote; the image must fit it when it is opened.
+    public func load(from reader: inout StateReader) throws(StateError) {
+        let state = try reader.read(BlockState.self)
+        geometry.withLock { $0 = state.geometry }
+    }
+
+    private func boundImage() throws(DeviceError) -> BlockImage {
+        guard let image = image.withLock({ $0 }) else { throw .unbound(device: identifier) }
+        return image
+    }
+
+    private func startThreads(
+        _ activation: DeviceActivation, _ stop: StopFlag
+    ) throws(SystemError) -> [WorkerThread] {
+        guard let image = image.withLock({ $0 }), let geometry = geometry.withLock({ $0 }) else {
+            return []
+        }
+        var threads: [WorkerThread] = []
+        for queue in activation.queues where queue.isEnabled {
+            let worker = try makeQueue(activation, image, geometry)
+            threads.append(
+                try WorkerThread.serving(
+                    queue, of: activation, name: "\(identifier) q\(queue.index)"
+                ) { chain in
+                    queue.serve(&chain, until: stop, activation.notifier, worker.serve)
+                })
+        }
+        return threads
+    }
+
+    private func makeQueue(
+        _ activation: DeviceActivation, _ image: BlockImage, _ geometry: BlockGeometry
+    ) throws(SystemError) -> BlockQueue {
+        let serial = Array(configuration.serial.utf8.prefix(BlockRequest.serialSize))
+        let padding = [UInt8](repeating: 0, count: BlockRequest.serialSize - serial.count)
+        return BlockQueue(
+            image: image, geometry: geometry, isReadOnly: configuration.isReadOnly,
+            serial: serial + padding,
+            driverFlushes: activation.features.contains(Feature.flush),
+            bounce: configuration.isDirect ? try BounceBuffer() : nil, reads: reads, writes: writes
+        ) { [self] error in
+            failures.tell(activation.notifier, "\(error)")
+        }
+    }
+}
+
+/// The saved part of a disk: what the guest knows of its size.
+struct BlockState: VersionedState {
+    static let name = "block"
+    static let version: UInt16 = 1
+
+    let geometry: BlockGeometry
+
+    init(geometry: BlockGeometry) {
+        self.geometry = geometry
+    }
+
+    func encode(into writer: inout StateWriter) {
+        writer.append(geometry.sectorCount)
+        writer.append(geometry.blockSize)
+    }
+
+    init(from reader: inout StateReader, version: UInt16) throws(StateError) {
+        let sectorCount = try reader.readUInt64()
+        let blockSize = try reader.readUInt32()
+        guard sectorCount <= UInt64(Int.max) / UInt64(sectorSize) else {
+            throw reader.invalid("the disk has \(sectorCount) sectors")
+        }
+        guard blockSize == 512 || blockSize == 4096 else {
+            throw reader.invalid("the disk has blocks of \(blockSize) bytes")
+        }
+        geometry = BlockGeometry(sectorCount: sectorCount, blockSize: blockSize)
+    }
+}
