@@ -13,8 +13,10 @@ public struct EventDescriptor: ~Copyable, Sendable {
             owning: try check(clinux_eventfd(), "create", object), name: object)
     }
 
-    /// Takes over an eventfd, such as one received from another process.
-    public init(adopting descriptor: consuming OwnedDescriptor) {
+    /// Takes over an eventfd, such as one received from another process. It is made not to wait,
+    /// for all who share it, unless it is so already: `drain` must not hang on a foreign one.
+    public init(adopting descriptor: consuming OwnedDescriptor) throws(SystemError) {
+        try descriptor.setNonblocking(true)
         self.descriptor = descriptor
     }
 

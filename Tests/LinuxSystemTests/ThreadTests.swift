@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxSystem
 import Synchronization
@@ -10,6 +11,14 @@ import Testing
         event.signal()
 
         #expect(event.drain() == 2)
+        #expect(event.drain() == 0)
+    }
+
+    @Test func adoptedEventDoesNotWait() throws {
+        let number = eventfd(0, 0)
+        let event = try EventDescriptor(
+            adopting: OwnedDescriptor(adopting: number, name: "foreign"))
+
         #expect(event.drain() == 0)
     }
 

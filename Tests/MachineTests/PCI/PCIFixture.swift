@@ -18,7 +18,7 @@ final class SignalledChip: InterruptChip {
     }
 
     func attach(_ event: borrowing EventDescriptor, to gsi: UInt32) throws(SystemError) {
-        let attached = Attached(EventDescriptor(adopting: try event.descriptor.duplicate()))
+        let attached = try Attached(EventDescriptor(adopting: event.descriptor.duplicate()))
         events.withLock { $0[gsi] = attached }
     }
 
