@@ -100,21 +100,6 @@ import Testing
             try parser.feed(Array((head + "9\r\nabcdefghi\r\n").utf8)[...])
         }
     }
-
-    @Test(arguments: 0..<200)
-    func randomBytesNeverTrap(seed: UInt64) {
-        var random = SplitMix(state: seed)
-        var bytes = Array(Self.request.utf8)
-        for _ in 0..<(1 + random.next() % 8) {
-            bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(
-                truncatingIfNeeded: random.next())
-        }
-        let first = RequestFuzzing.run(bytes + bytes, pieceLength: 1 + Int(random.next() % 64))
-        #expect(first <= 2)
-        var body = Array(CallTests.create.utf8)
-        body[Int(random.next() % UInt64(body.count))] = UInt8(truncatingIfNeeded: random.next())
-        RequestFuzzing.runBody(body)
-    }
 }
 
 /// Numbers that follow from a seed.
