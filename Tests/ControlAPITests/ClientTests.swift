@@ -37,6 +37,7 @@ import Testing
     @Test(arguments: ["", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
     func brokenServerIsAnError(answer: String) throws {
         let path = temporaryPath("broken")
+        defer { removeTemporary(path) }
         let listener = try StreamListener(path: path)
         let server = try WorkerThread(name: "broken") { [answer] _ in
             guard let socket = try? listener.accept(deadline: testDeadline) else { return }
@@ -52,6 +53,7 @@ import Testing
 
     @Test func silentServerIsGivenUp() throws {
         let path = temporaryPath("silent")
+        defer { removeTemporary(path) }
         let listener = try StreamListener(path: path)
         let failure = #expect(throws: APIClientError.self) {
             try APIClient(path: path).ping(deadline: .after(milliseconds: 20))

@@ -26,6 +26,7 @@ import Testing
 
     @Test func eventsAreObjectsFollowedByAnEmptyLine() throws {
         let path = temporaryPath("events")
+        defer { removeTemporary(path) }
         let monitor = try EventMonitor(.path(path))
         monitor.report(.vmmStarting)
         monitor.report(.migrationMemoryIteration(3))
@@ -44,6 +45,7 @@ import Testing
 
     @Test func timeIsThatSinceTheStart() throws {
         let path = temporaryPath("events")
+        defer { removeTemporary(path) }
         let start = MonotonicInstant(
             nanoseconds: MonotonicInstant.now.nanoseconds - 5_000_000_000)
         let monitor = try EventMonitor(.path(path), start: start)
@@ -75,6 +77,7 @@ import Testing
 
     @Test func oversizedEventIsDropped() throws {
         let path = temporaryPath("events")
+        defer { removeTemporary(path) }
         let monitor = try EventMonitor(.path(path))
         monitor.report(.reset(device: String(repeating: "x", count: 5000)))
         #expect(monitor.droppedCount == 1)
@@ -82,6 +85,7 @@ import Testing
 
     @Test func eventsOfSeveralThreadsStayWhole() async throws {
         let path = temporaryPath("events")
+        defer { removeTemporary(path) }
         let monitor = try EventMonitor(.path(path))
         await withTaskGroup { group in
             for thread in 0..<4 {

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Logging
 import Synchronization
@@ -22,6 +23,7 @@ final class ServerFixture: Sendable {
 
     deinit {
         server.stop()
+        removeTemporary(path)
     }
 
     var client: APIClient { APIClient(path: path) }
@@ -30,6 +32,12 @@ final class ServerFixture: Sendable {
     func connect() throws -> RawClient {
         RawClient(try StreamSocket.connect(path: path, deadline: testDeadline))
     }
+}
+
+/// Removes what a test has left at its path, and the lock beside it.
+func removeTemporary(_ path: String) {
+    _ = unsafe unlink(path)
+    _ = unsafe unlink("\(path).lock")
 }
 
 /// A path that no other test uses.

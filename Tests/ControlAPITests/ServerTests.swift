@@ -82,6 +82,15 @@ import Testing
         try fixture.client.perform(.resume)
     }
 
+    @Test func requestsBeforeGarbageAreCarriedOut() throws {
+        let fixture = try ServerFixture()
+        let client = try fixture.connect()
+        try client.send("PUT /api/v1/vm.pause HTTP/1.1\r\n\r\n\u{1}\u{2}garbage\r\n\r\n")
+        let answers = try client.receiveToEnd()
+        #expect(answers.split(separator: "HTTP/1.1 ").map { $0.prefix(3) } == ["204", "400"])
+        #expect(fixture.handler.calls == [.pause])
+    }
+
     @Test func oversizedHeadAndBodyAre400() throws {
         let fixture = try ServerFixture()
         let long = String(repeating: "a", count: 9000)

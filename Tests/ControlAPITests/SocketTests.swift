@@ -18,6 +18,7 @@ import Testing
 
     @Test func staleSocketIsReplaced() throws {
         let path = temporaryPath("stale")
+        defer { removeTemporary(path) }
         try leaveStaleSocket(at: path)
         let server = try APIServer(
             path: path, handler: RecordingHandler(.succeed), logger: Logger(label: "test"))
@@ -37,6 +38,7 @@ import Testing
     @Test func stopOnTheWayOfAnAnswerDeliversIt() throws {
         let handler = RecordingHandler(.keepReceiving)
         let path = temporaryPath("stop")
+        defer { removeTemporary(path) }
         let server = try APIServer(path: path, handler: handler, logger: Logger(label: "test"))
         let client = RawClient(try StreamSocket.connect(path: path, deadline: testDeadline))
         let body = CallTests.receive
@@ -53,6 +55,7 @@ import Testing
     /// which stays when the listener removes its own.
     private func leaveStaleSocket(at path: String) throws {
         let other = temporaryPath("listener")
+        defer { removeTemporary(other) }
         let listener = try StreamListener(path: other)
         let linking = try ChildProcess(path: "/bin/ln", arguments: [other, path])
         #expect(try linking.wait() == .exited(0))

@@ -86,19 +86,16 @@ final class Connection {
         } catch {
             switch error.errno {
             case .timedOut: return .wait
-            case .messageTooLong: return refuseInput("More descriptors came than a request takes")
+            case .messageTooLong:
+                return refuseDescriptors("More descriptors came than a request takes")
             default: return .close
             }
         }
         guard count > 0 else { return .close }
         let wasIdle = !parser.isAmidRequest
-        do throws(APIFailure) {
-            try parser.feed(buffer[..<count])
-        } catch {
-            return refuseInput(error)
-        }
+        parser.feed(buffer[..<count])
         if descriptors.count > before && isAmbiguous {
-            return refuseInput("Descriptors came with the bytes of two requests")
+            return refuseDescriptors("Descriptors came with the bytes of two requests")
         }
         if wasIdle { deadline = .after(milliseconds: limits.requestMilliseconds) }
         if parser.takeExpectsContinue() { output += Array("HTTP/1.1 100 Continue\r\n\r\n".utf8) }
@@ -122,14 +119,18 @@ final class Connection {
                 return .wait
             }
             if closesAfterOutput { return .close }
-            guard let request = parser.next() else {
-                waitForRequest()
-                return .wait
-            }
-            if let call = decode(request) {
-                phase = .calling
-                deadline = nil
-                return .call(call)
+            do throws(APIFailure) {
+                guard let request = try parser.next() else {
+                    waitForRequest()
+                    return .wait
+                }
+                if let call = decode(request) {
+                    phase = .calling
+                    deadline = nil
+                    return .call(call)
+                }
+            } catch {
+                refuseInput(error)
             }
         }
     }
@@ -160,15 +161,15 @@ final class Connection {
         phase = .receiving
     }
 
-    private func refuseInput(_ reason: String) -> Step {
-        refuseInput(APIFailure(.badRequest, reason))
-    }
-
     /// Answers, and closes after it: where the next request would begin is not known.
-    private func refuseInput(_ failure: APIFailure) -> Step {
+    private func refuseInput(_ failure: APIFailure) {
         descriptors = ReceivedDescriptors()
         closesAfterOutput = true
         answer(.failure(failure))
+    }
+
+    private func refuseDescriptors(_ reason: String) -> Step {
+        refuseInput(APIFailure(.badRequest, reason))
         return proceed()
     }
 

@@ -24,16 +24,16 @@ package enum RequestFuzzing {
         while !rest.isEmpty {
             let piece = rest.prefix(max(1, pieceLength))
             rest = rest.dropFirst(piece.count)
+            parser.feed(piece)
             do throws(APIFailure) {
-                try parser.feed(piece)
+                while let request = try parser.next() {
+                    count += 1
+                    if let call = try? APICall(request), case .create(let config) = call {
+                        checkRoundTrip(config)
+                    }
+                }
             } catch {
                 return count
-            }
-            while let request = parser.next() {
-                count += 1
-                if let call = try? APICall(request), case .create(let config) = call {
-                    checkRoundTrip(config)
-                }
             }
         }
         return count

@@ -26,6 +26,8 @@ final class RequestParser {
     private let channel: EmbeddedChannel
     private var requests: [HTTPRequest] = []
     private var current: HTTPRequest?
+    /// What is wrong with the bytes after the complete requests.
+    private var failure: APIFailure?
     /// Bytes since the last request's end, while no head has been found in them.
     private var headBytes = 0
     /// Bytes of the body that are announced and have not come yet.
@@ -52,24 +54,32 @@ final class RequestParser {
     /// Whether a request has begun that is not complete.
     var isAmidRequest: Bool { current != nil || headBytes > 0 }
 
-    /// Takes bytes in.
-    /// - Throws: What to answer before the connection is closed: nothing after it can be trusted.
-    func feed(_ bytes: ArraySlice<UInt8>) throws(APIFailure) {
+    /// Takes bytes in. Those after a fault are dropped: where a request would begin in them is not
+    /// known.
+    func feed(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes
-        while !rest.isEmpty {
+        while failure == nil, !rest.isEmpty {
             let piece = rest.prefix(pieceLength(of: rest))
             rest = rest.dropFirst(piece.count)
-            if current == nil { headBytes += piece.count }
-            do {
-                try channel.writeInbound(ByteBuffer(bytes: piece))
+            do throws(APIFailure) {
+                try decode(piece)
             } catch {
-                throw APIFailure(.badRequest, "The request is not valid HTTP", "\(error)")
+                failure = error
             }
-            while let part = nextPart() {
-                try take(part)
-            }
-            guard headBytes <= limits.head else { throw headTooLarge }
         }
+    }
+
+    private func decode(_ piece: ArraySlice<UInt8>) throws(APIFailure) {
+        if current == nil { headBytes += piece.count }
+        do {
+            try channel.writeInbound(ByteBuffer(bytes: piece))
+        } catch {
+            throw APIFailure(.badRequest, "The request is not valid HTTP", "\(error)")
+        }
+        while let part = nextPart() {
+            try take(part)
+        }
+        guard headBytes <= limits.head else { throw headTooLarge }
     }
 
     /// How many bytes the decoder gets at once. A request ends with a line or with the announced
@@ -82,8 +92,15 @@ final class RequestParser {
     }
 
     /// The next complete request.
-    func next() -> HTTPRequest? {
-        requests.isEmpty ? nil : requests.removeFirst()
+    /// - Throws: What to answer before the connection is closed, once the requests before the fault
+    ///   have been taken.
+    func next() throws(APIFailure) -> HTTPRequest? {
+        if let request = requests.first {
+            requests.removeFirst()
+            return request
+        }
+        if let failure { throw failure }
+        return nil
     }
 
     /// Whether the client must be told to go on with the body; true once for each request.
