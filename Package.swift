@@ -1,15 +1,19 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// `Tools/fuzz` sets it: then all modules are instrumented and the targets under `Fuzz/` exist.
+let isFuzzing = Context.environment["MARTLET_FUZZ"] != nil
+
 /// One set of rules for every Swift target; see `docs/architecture.md`.
-let strict: [SwiftSetting] = [
-    .strictMemorySafety(),
-    .treatAllWarnings(as: .error),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+let strict: [SwiftSetting] =
+    [
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(
@@ -69,6 +73,20 @@ func tests(
         exclude: exclude, swiftSettings: strict)
 }
 
+/// A program that libFuzzer drives; see `docs/testing.md`.
+func fuzz(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Fuzz/\(name)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])])
+}
+
+let fuzzTargets: [Target] = [
+    fuzz("APIFuzz", ["ControlAPI"]),
+    fuzz("DeviceFuzz", ["Virtio"]),
+    fuzz("WireFuzz", ["MigrationProtocol", "Migration"]),
+]
+
 let package = Package(
     name: "martlet",
     products: [.executable(name: "martlet", targets: ["martlet"])],
@@ -77,7 +95,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
-    targets: modules + [
+    targets: modules + (isFuzzing ? fuzzTargets : []) + [
         tests("StateCoding", []),
         tests("LinuxSystem", ["CLinux"]),
         tests("KVM", ["LinuxSystem", "CLinux"]),

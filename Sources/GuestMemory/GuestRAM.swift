@@ -70,6 +70,18 @@ public final class GuestRAM: Sendable {
         self.backing = backing
     }
 
+    /// Takes the memory for all pages now, instead of when the guest touches them.
+    public func populate() throws(GuestMemoryError) {
+        for region in regions {
+            do throws(SystemError) {
+                try region.populate()
+            } catch {
+                throw .allocation(
+                    bytes: region.layout.size, hugePages: backing.hugePages, error)
+            }
+        }
+    }
+
     /// Size of all regions, in bytes.
     public var byteCount: UInt64 { regions.reduce(0) { $0 + $1.layout.size } }
 

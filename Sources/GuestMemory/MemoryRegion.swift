@@ -39,6 +39,11 @@ public final class MemoryRegion: Sendable {
         unsafe UInt64(UInt(bitPattern: mapping.baseAddress))
     }
 
+    /// Takes the memory for all pages now, instead of when the guest touches them.
+    func populate() throws(SystemError) {
+        try mapping.advise(.populateForWriting)
+    }
+
     /// The parts of the region that have pages: what was never touched reads as zeros and need
     /// not be sent. Everything, where the kernel cannot tell.
     public func populatedRanges() -> [GuestRange] {

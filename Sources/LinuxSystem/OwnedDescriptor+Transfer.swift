@@ -124,6 +124,20 @@ extension OwnedDescriptor {
         return result
     }
 
+    /// Reads from the current position to the end into a new array.
+    /// - Throws: `.messageTooLong` when there are more than `maximum` bytes.
+    public func readAll(maximum: Int) throws(SystemError) -> [UInt8] {
+        var result: [UInt8] = []
+        while true {
+            let piece = try read(maximum: 65536)
+            if piece.isEmpty { return result }
+            guard piece.count <= maximum - result.count else {
+                throw SystemError("read", name, .messageTooLong)
+            }
+            result += piece
+        }
+    }
+
     /// Writes all `bytes`, in as many calls as it takes. For descriptors that wait.
     public func writeAll(_ bytes: [UInt8]) throws(SystemError) {
         var done = 0

@@ -4,6 +4,9 @@ import Glibc
 /// Another process, known by a descriptor that never refers to a later process of the same number
 /// (pidfd).
 public struct ProcessDescriptor: ~Copyable, Sendable {
+    /// The number of this process.
+    public static var currentProcess: Int32 { getpid() }
+
     /// For pollers: readable when the process has ended.
     public let descriptor: OwnedDescriptor
 

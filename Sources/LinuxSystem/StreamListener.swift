@@ -50,6 +50,15 @@ public struct StreamListener: ~Copyable, Sendable {
         throw failure
     }
 
+    /// Takes over a listening socket that another process has made; its path, if any, is not
+    /// removed.
+    public init(adopting descriptor: consuming OwnedDescriptor) throws(SystemError) {
+        // Accepting waits with poll. The flag is shared with whoever made the socket, who gave it
+        // away for being accepted on.
+        try descriptor.setNonblocking(true)
+        self.init(descriptor: descriptor, path: nil, lock: nil)
+    }
+
     private init(
         descriptor: consuming OwnedDescriptor, path: String?, lock: consuming FileLock?
     ) {

@@ -71,6 +71,8 @@ extension Event {
     public static let migrationFinished = Event(.vm, "migration-finished")
     /// The guest stays at the source.
     public static let migrationFailed = Event(.vm, "migration-failed")
+    /// The source gave the guest away and got no answer; it stands still until that is known.
+    public static let migrationInDoubt = Event(.vm, "migration-in-doubt")
     /// The guest stays at the source, because somebody wished so.
     public static let migrationCancelled = Event(.vm, "migration-cancelled")
     /// The destination listens.

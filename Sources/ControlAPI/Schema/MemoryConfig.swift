@@ -4,7 +4,7 @@ public struct MemoryConfig: SchemaObject {
     public var size: UInt64 = 512 << 20
     /// Whether the RAM is a file that other processes can map; a local migration needs it, or huge
     /// pages.
-    public var shared = false
+    public var shared = true
     /// Whether the RAM comes from the host's pool of huge pages.
     public var hugepages = false
     /// Bytes of a huge page: 2 MiB, also when unset.

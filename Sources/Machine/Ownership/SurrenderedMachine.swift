@@ -18,7 +18,8 @@ public enum ReturnReason: Hashable, Sendable {
 /// The owner of a guest that was given away: its backends are released, and it must not run here
 /// unless the destination gives it back.
 public struct SurrenderedMachine<Hardware: GuestHardware>: ~Copyable, Sendable {
-    let hardware: Hardware
+    /// The machine itself, for calls that neither start it nor touch its backends.
+    public let hardware: Hardware
 
     init(released: Hardware) {
         hardware = released

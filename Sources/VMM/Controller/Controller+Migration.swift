@@ -1,0 +1,175 @@
+import ControlAPI
+import LinuxSystem
+import Logging
+import Machine
+import Migration
+import MigrationProtocol
+import Transport
+
+/// Guests that come and go.
+extension Controller {
+    /// Begins to move the guest away; the call is answered as soon as its thread has the guest.
+    func send(_ data: SendMigrationData, _ reply: consuming APIReply) {
+        let options: MigrationOptions
+        do throws(TransportError) {
+            options = try MigrationOptions(data)
+        } catch {
+            return reply.fail(APIFailure(.badRequest, "vm.send-migration is refused", "\(error)"))
+        }
+        if data.local, let hardware = slot.hardware, !hardware.configuration.memory.shared {
+            return reply.fail(
+                APIFailure(
+                    .badRequest, "vm.send-migration is refused",
+                    "The guest's memory is private; local=on needs memory shared=on"))
+        }
+        let guest: MovableGuest<KVMGuest>
+        switch takeSlot() {
+        case .running(let machine): guest = .running(machine)
+        case .paused(let machine): guest = .paused(machine)
+        case let other:
+            slot = other
+            return reply.fail(APIFailure(.notFound, "VM is not running"))
+        }
+        switch OutgoingTask.start(guest, options, environment) {
+        case .begun(let task):
+            slot = .sending(task)
+            isFollowed = false
+            reply.succeed()
+        case .failed(let guest, let error):
+            keep(guest)
+            reply.fail(APIFailure(.internalError, "The migration cannot begin", "\(error)"))
+        }
+    }
+
+    /// Begins to wait for a guest; the call is answered when it is here or will not come.
+    func receive(_ data: ReceiveMigrationData, _ reply: consuming APIReply) {
+        let pending = PendingReply(reply)
+        lastReceiver?.close()
+        lastReceiver = nil
+        do {
+            let factory = KVMGuestFactory(
+                environment: environment, handler: nextGuestHandler())
+            let task = try IncomingTask(
+                try MigrationURL(parsing: data.receiverURL), factory: factory, ledger: ledger,
+                reply: pending, environment)
+            slot = .receiving(task)
+        } catch {
+            pending.take()?.fail(
+                APIFailure(.internalError, "The guest cannot be received", "\(error)"))
+        }
+    }
+
+    /// Calls the running migration off, at either end.
+    func cancelMigration(_ reply: consuming APIReply) {
+        if cancelMigration(because: "vm.cancel-migration was called") {
+            reply.succeed()
+        } else {
+            reply.fail(
+                APIFailure(
+                    .internalError, "The migration can no longer be cancelled",
+                    "The source has let go of the guest, which may run at the destination"))
+        }
+    }
+
+    /// Calls the running migration off.
+    ///
+    /// - Returns: whether that is still possible.
+    @discardableResult
+    func cancelMigration(because reason: String) -> Bool {
+        switch slot {
+        case .sending(let task): task.cancel(reason)
+        case .receiving(let task): task.cancel(reason)
+        default: false
+        }
+    }
+
+    /// How far the running migration is, or how the last one ended.
+    var migrationProgress: MigrationProgressReport {
+        switch slot {
+        case .sending(let task):
+            isFollowed = true
+            return MigrationProgressReport(task.progress)
+        case .receiving(let task):
+            return MigrationProgressReport(task.progress)
+        default:
+            return lastMigration
+        }
+    }
+
+    /// The thread of a migration has ended.
+    func migrationEnded() {
+        switch takeSlot() {
+        case .sending(let task): sendingEnded(task)
+        case .receiving(let task): receivingEnded(task)
+        case let other: slot = other
+        }
+    }
+
+    private func sendingEnded(_ task: OutgoingTask) {
+        guard let outcome = task.takeOutcome() else {
+            slot = .sending(task)
+            return
+        }
+        var report = MigrationProgressReport(task.progress)
+        switch consume outcome {
+        case .moved(let summary):
+            report.result = MigrationResult(summary)
+            task.hardware.letGo()
+            slot = .empty
+            environment.logger.info("The guest runs at the destination")
+            exitWhenFollowed()
+        case .stayed(let guest, let error):
+            report.result = MigrationResult(error, report)
+            keep(guest)
+        case .stranded(let machine, let error):
+            report.result = MigrationResult(error, report)
+            environment.logger.critical("The guest stands still: \(error)")
+            slot = .stranded(machine)
+        case .gone(let error):
+            report.result = MigrationResult(error, report)
+            environment.logger.critical("\(error)")
+            task.hardware.letGo()
+            slot = .empty
+            exit(1)
+        }
+        lastMigration = report
+        if isEnding { exit(0) }
+    }
+
+    private func receivingEnded(_ task: IncomingTask) {
+        guard let outcome = task.takeOutcome() else {
+            slot = .receiving(task)
+            return
+        }
+        var report = MigrationProgressReport(task.progress)
+        let reply = task.reply.take()
+        ledger = task.ledger
+        lastReceiver = task
+        switch consume outcome {
+        case .running(let machine):
+            slot = .running(machine)
+            report.result = MigrationResult(arrived: report)
+            reply?.succeed()
+        case .paused(let machine):
+            slot = .paused(machine)
+            report.result = MigrationResult(arrived: report)
+            reply?.succeed()
+        case .refused(let error):
+            slot = .empty
+            report.result = MigrationResult(error, report)
+            reply?.fail(
+                APIFailure(
+                    .internalError, "The guest was not received", "Migration was aborted",
+                    "\(error)"))
+        }
+        lastMigration = report
+        if isEnding { exit(0) }
+    }
+
+    private func keep(_ guest: consuming MovableGuest<KVMGuest>) {
+        switch consume guest {
+        case .running(let machine): slot = .running(machine)
+        case .paused(let machine): slot = .paused(machine)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import ControlAPI
+import Migration
+import Transport
+
+/// What the engines say, in the words of the API.
+extension MigrationProgressReport {
+    init(_ progress: MigrationProgress) {
+        self.init(phase: progress.phase.rawValue)
+        iteration = progress.iteration
+        bytesTotal = progress.bytesTotal
+        bytesSent = progress.bytesSent
+        bytesRemaining = progress.bytesRemaining
+        rateBytesPerSecond = progress.bytesPerSecond
+        dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond
+        predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map(Double.init)
+        elapsedMilliseconds = Double(progress.elapsedMilliseconds)
+    }
+}
+
+extension MigrationResult {
+    /// A guest that left.
+    init(_ summary: MigrationSummary) {
+        self.init(outcome: .completed)
+        totalMilliseconds = Self.milliseconds(summary.totalNanoseconds)
+        bytesSent = summary.memoryBytes
+        iterations = summary.iterations
+        blackoutMilliseconds = Self.milliseconds(summary.blackout.total)
+        blackoutPhases = Blackout.Phase.allCases.map { phase in
+            BlackoutPhase(
+                phase: phase.name, milliseconds: Self.milliseconds(summary.blackout[phase]))
+        }
+    }
+
+    /// A guest that came; the blackout is known at its source only.
+    init(arrived report: MigrationProgressReport) {
+        self.init(outcome: .completed)
+        totalMilliseconds = report.elapsedMilliseconds
+        bytesSent = report.bytesSent
+        iterations = report.iteration
+    }
+
+    /// A guest that stayed where it was.
+    init(_ error: MigrationError, _ report: MigrationProgressReport) {
+        self.init(outcome: report.phase == MigrationProgress.Phase.cancelled.rawValue ? .cancelled : .failed)
+        errors = ["\(error)"]
+        totalMilliseconds = report.elapsedMilliseconds
+        bytesSent = report.bytesSent
+        iterations = report.iteration
+    }
+
+    private static func milliseconds(_ nanoseconds: UInt64) -> Double {
+        Double(nanoseconds / 1000) / 1000
+    }
+}
+
+extension MigrationOptions {
+    /// What `vm.send-migration` asks for.
+    init(_ data: SendMigrationData) throws(TransportError) {
+        self.init(
+            destination: try MigrationURL(parsing: data.destinationURL),
+            mode: data.local ? .local : .preCopy,
+            downtimeMilliseconds: data.downtimeMilliseconds,
+            timeoutSeconds: data.timeoutSeconds,
+            timeoutStrategy: data.timeoutStrategy == .cancel ? .cancel : .ignore)
+    }
+}
+
+extension EventSink {
+    /// Reports what a migration's thread tells.
+    @Sendable func report(_ event: MigrationEvent) {
+        switch event {
+        case .started: record(.migrationStarted)
+        case .memoryIteration(let iteration): record(.migrationMemoryIteration(iteration))
+        case .finished: record(.migrationFinished)
+        case .failed: record(.migrationFailed)
+        case .inDoubt: record(.migrationInDoubt)
+        case .receiveReady: record(.migrationReceiveReady)
+        case .receiveStarted: record(.migrationReceiveStarted)
+        case .receiveFinished: record(.migrationReceiveFinished)
+        case .receiveFailed: record(.migrationReceiveFailed)
+        }
+    }
+}

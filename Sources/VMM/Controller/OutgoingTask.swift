@@ -1,0 +1,120 @@
+import ControlAPI
+import LinuxSystem
+import Logging
+import Machine
+import Migration
+import MigrationProtocol
+import Synchronization
+import Transport
+
+/// A guest on its way out: the thread that owns it, and what may be asked of it meanwhile.
+final class OutgoingTask: Sendable {
+    /// The guest's machine, for calls that change nothing.
+    let hardware: KVMGuest
+    private let control: OutgoingControl
+    private let transfer: Transfer
+    private let thread: WorkerThread
+
+    /// What became of the attempt to begin.
+    enum Start: ~Copyable {
+        /// The thread has the guest.
+        case begun(OutgoingTask)
+        /// It could not begin; the guest is here.
+        case failed(MovableGuest<KVMGuest>, SystemError)
+    }
+
+    /// Moves the guest into a thread of its own and begins.
+    static func start(
+        _ guest: consuming MovableGuest<KVMGuest>, _ options: MigrationOptions,
+        _ environment: VMMEnvironment
+    ) -> Start {
+        let hardware = guest.hardware
+        let transfer = Transfer(guest)
+        do throws(SystemError) {
+            let control = try OutgoingControl()
+            let migration = OutgoingMigration<KVMGuest, HostNetwork>(
+                options: options,
+                network: HostNetwork(allowsPlainTCP: environment.allowsPlainTCP),
+                control: control, observer: environment.events.report,
+                logger: environment.logger)
+            let thread = try WorkerThread(name: "migrate") { _ in
+                transfer.run(migration)
+                environment.queue.post(.migrationEnded)
+            }
+            return .begun(
+                OutgoingTask(
+                    hardware: hardware, control: control, transfer: transfer, thread: thread))
+        } catch {
+            guard let guest = transfer.takeGuest() else {
+                preconditionFailure("no thread was started, so that nobody took the guest")
+            }
+            return .failed(guest, error)
+        }
+    }
+
+    private init(
+        hardware: KVMGuest, control: OutgoingControl, transfer: Transfer, thread: WorkerThread
+    ) {
+        self.hardware = hardware
+        self.control = control
+        self.transfer = transfer
+        self.thread = thread
+    }
+
+    /// Where the migration stands.
+    var progress: MigrationProgress { control.progress() }
+
+    /// Calls the migration off.
+    ///
+    /// - Returns: whether that is still possible.
+    func cancel(_ reason: String) -> Bool { control.cancel(reason) }
+
+    /// Where the guest is, once `migrationEnded` was posted; nil before, and when asked again.
+    func takeOutcome() -> OutgoingOutcome<KVMGuest>? {
+        guard let outcome = transfer.takeOutcome() else { return nil }
+        thread.join()
+        return outcome
+    }
+
+    /// The guest on its way into the thread, and the outcome on its way back.
+    private final class Transfer: Sendable {
+        private let guest: Mutex<MovableGuest<KVMGuest>?>
+        private let outcome = Mutex<OutgoingOutcome<KVMGuest>?>(nil)
+
+        init(_ guest: consuming MovableGuest<KVMGuest>) {
+            self.guest = Mutex(guest)
+        }
+
+        func takeGuest() -> MovableGuest<KVMGuest>? {
+            guest.withLock { $0.take() }
+        }
+
+        func run(_ migration: OutgoingMigration<KVMGuest, HostNetwork>) {
+            guard let guest = takeGuest() else { return }
+            let result = migration.run(guest)
+            outcome.put(result)
+        }
+
+        func takeOutcome() -> OutgoingOutcome<KVMGuest>? {
+            outcome.withLock { $0.take() }
+        }
+    }
+}
+
+extension Mutex where Value: ~Copyable {
+    /// Stores a value that has one owner, in the place of none.
+    func put<Content: ~Copyable & Sendable>(_ content: consuming Content) where Value == Content? {
+        var content = Optional(content)
+        withLock { $0 = content.take() }
+    }
+}
+
+extension MovableGuest where Hardware == KVMGuest {
+    /// The guest's machine.
+    var hardware: KVMGuest {
+        switch self {
+        case .running(let machine): machine.hardware
+        case .paused(let machine): machine.hardware
+        }
+    }
+}

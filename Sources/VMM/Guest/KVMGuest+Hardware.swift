@@ -1,0 +1,125 @@
+import ControlAPI
+import GuestMemory
+import LinuxSystem
+import Logging
+import Machine
+import StateCoding
+import Virtio
+
+/// The machine as the migration engines see it.
+extension KVMGuest: GuestHardware {
+    /// The components of the state, in their order.
+    static var components: [ComponentVersion] {
+        Platform.components + DeviceFactory.components
+    }
+
+    func describe() throws(HardwareError) -> GuestDescription {
+        GuestDescription(
+            configuration: JSONBody.encode(configuration), cpuid: platform.cpuid.entries,
+            regions: memory.layouts, components: Self.components)
+    }
+
+    func startDirtyTracking() throws(HardwareError) {
+        try hardware(.trackDirtyPages) { try platform.startDirtyLog() }
+        // What devices wrote before is not part of the record.
+        var before = PageSet(layouts: memory.layouts)
+        memory.collectDirtyPages(into: &before)
+    }
+
+    func collectDirtyPages(into pages: inout PageSet) throws(HardwareError) {
+        do throws(PlatformError) {
+            try platform.collectDirtyLog(into: &pages)
+        } catch {
+            throw HardwareError(.trackDirtyPages, cause: error)
+        }
+        memory.collectDirtyPages(into: &pages)
+    }
+
+    func stopDirtyTracking() {
+        platform.stopDirtyLog()
+    }
+
+    func stop() throws(HardwareError) {
+        // The vCPUs first: then no request is begun any more, and the devices can be drained.
+        try hardware(.stop) { try platform.pause() }
+        devices.quiesce()
+        do throws(InterruptError) {
+            try platform.interrupts.drain()
+        } catch {
+            try start()
+            throw HardwareError(.stop, cause: error)
+        }
+    }
+
+    func start() throws(HardwareError) {
+        try hardware(.start) { try devices.resume() }
+        do throws(PlatformError) {
+            try platform.start()
+        } catch {
+            devices.quiesce()
+            throw HardwareError(.start, cause: error)
+        }
+    }
+
+    func saveState() throws(HardwareError) -> [UInt8] {
+        var writer = StateWriter(reservingCapacity: 64 << 10)
+        do throws(PlatformError) {
+            try platform.save(into: &writer)
+        } catch {
+            throw HardwareError(.saveState, cause: error)
+        }
+        configurationPorts.save(into: &writer)
+        bus.save(into: &writer)
+        return writer.bytes
+    }
+
+    func loadState(_ state: [UInt8]) throws(HardwareError) {
+        var reader = StateReader(state)
+        try hardware(.loadState) {
+            let skipped = try platform.load(from: &reader)
+            if !skipped.isEmpty {
+                logger.debug("vCPU registers unknown here and unused by the guest: \(skipped)")
+            }
+            try configurationPorts.load(from: &reader)
+            try bus.load(from: &reader)
+            try reader.finish()
+            try bindConsoles()
+            try devices.bind()
+        }
+    }
+
+    func release() throws(HardwareError) -> [UInt8] {
+        try hardware(.release) { BackendStates.encode(try devices.release()) }
+    }
+
+    func reclaim() throws(HardwareError) {
+        try hardware(.reclaim) { try devices.reclaim() }
+    }
+
+    func takeOver(_ backendState: [UInt8]) throws(HardwareError) {
+        try hardware(.takeOver) {
+            try devices.takeOver(try BackendStates.decode(backendState))
+            try platform.loadLate()
+        }
+    }
+
+    func letGo() {
+        devices.letGo()
+        platform.serial.unbind()
+    }
+
+    func announce() {
+        devices.announce()
+    }
+
+    /// Names the operation in an error of the layers below.
+    private func hardware<Value>(
+        _ operation: HardwareError.Operation, _ body: () throws -> Value
+    ) throws(HardwareError) -> Value {
+        do {
+            return try body()
+        } catch {
+            throw HardwareError(operation, cause: error)
+        }
+    }
+}

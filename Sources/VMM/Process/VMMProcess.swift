@@ -1,0 +1,50 @@
+import ControlAPI
+public import LinuxSystem
+import Logging
+
+/// One `martlet run`: sets up what the parts share, starts the API, and works on the control
+/// thread until the guest or somebody else ends it.
+public enum VMMProcess {
+    /// Runs until the end.
+    ///
+    /// Call it on the process's first thread, before there are others: signals that ask to end are
+    /// taken out of their ordinary way for all threads that start afterwards.
+    ///
+    /// - Returns: the exit status; 0 when the guest shut down, was moved away, or the VMM was
+    ///   asked to end.
+    /// - Throws: when the process cannot begin its work.
+    public static func run(_ options: VMMOptions) throws(SystemError) -> Int32 {
+        let start = MonotonicInstant.now
+        let signals = try SignalDescriptor()
+        let logger = try options.log.makeLogger()
+        var monitor: EventMonitor?
+        if let option = options.eventMonitor {
+            monitor = try EventMonitor(option, start: start)
+        }
+        let events = EventSink(monitor: monitor)
+        events.record(.vmmStarting)
+        let queue = try ControlQueue(signals: signals)
+        let environment = VMMEnvironment(
+            queue: queue, events: events, logger: logger,
+            allowsPlainTCP: options.allowsPlainTCP)
+        let server = try makeServer(options.apiSocket, environment)
+        defer { server?.stop() }
+        return Controller(environment).run(first: options.guest)
+    }
+
+    private static func makeServer(
+        _ option: APISocketOption?, _ environment: VMMEnvironment
+    ) throws(SystemError) -> APIServer? {
+        switch option {
+        case nil:
+            return nil
+        case .path(let path):
+            return try APIServer(path: path, handler: environment.queue, logger: environment.logger)
+        case .descriptor(let number):
+            return try APIServer(
+                listener: StreamListener(
+                    adopting: OwnedDescriptor(adopting: number, name: "API socket")),
+                handler: environment.queue, logger: environment.logger)
+        }
+    }
+}

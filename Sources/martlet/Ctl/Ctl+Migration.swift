@@ -1,0 +1,96 @@
+import ArgumentParser
+import ControlAPI
+import LinuxSystem
+
+extension Ctl {
+    /// `vm.send-migration`, followed to its end.
+    struct SendMigration: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Moves the guest to another VMM and shows how it goes.",
+            discussion: """
+                The other VMM must be waiting (receive-migration). Ends with status 0 when the \
+                guest is there, and with 1 when it stayed. Ctrl-C ends the display only; the \
+                migration goes on (cancel-migration stops it).
+
+                Examples:
+                  send-migration destination_url=tcp:127.0.0.1:4444
+                  send-migration destination_url=tcp:127.0.0.1:4444,downtime_ms=50,timeout_s=60
+                  send-migration destination_url=unix:/tmp/m,local=on
+                """)
+        @OptionGroup var target: ControlTarget
+
+        @Argument(
+            help: ArgumentHelp(
+                "Where to and how.",
+                valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
+                    + "[,timeout_strategy=cancel|ignore]"),
+            transform: { try SendMigrationData(option: $0) })
+        var migration: SendMigrationData
+
+        @Flag(name: .customLong("no-wait"), help: "Return once the migration has begun.")
+        var returnsAtOnce = false
+
+        func run() throws {
+            try target.call { client in
+                try client.sendMigration(migration)
+                if returnsAtOnce { return }
+                let result = try MigrationFollower(client: client, isQuiet: target.json).follow()
+                if target.json {
+                    target.printJSON(result)
+                } else {
+                    print(result.summary, terminator: "")
+                }
+                if result.outcome != .completed { throw ExitCode(1) }
+            }
+        }
+    }
+
+    /// `vm.receive-migration`.
+    struct ReceiveMigration: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Waits for a guest from another VMM; returns when it has come.",
+            discussion: """
+                Examples:
+                  receive-migration receiver_url=tcp:127.0.0.1:4444
+                  receive-migration receiver_url=unix:/tmp/m
+                """)
+        @OptionGroup var target: ControlTarget
+
+        @Argument(
+            help: ArgumentHelp("Where to listen.", valueName: "receiver_url=URL"),
+            transform: { try ReceiveMigrationData(option: $0) })
+        var migration: ReceiveMigrationData
+
+        func run() throws {
+            try target.call { try $0.receiveMigration(migration, deadline: nil) }
+        }
+    }
+
+    /// `vm.migration-progress`.
+    struct ShowMigrationProgress: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "migration-progress",
+            abstract: "Shows how far a migration is, or how the last one ended.")
+        @OptionGroup var target: ControlTarget
+
+        func run() throws {
+            let report = try target.call { try $0.migrationProgress() }
+            if target.json {
+                target.printJSON(report)
+                return
+            }
+            var display = MigrationDisplay(.lines)
+            print(display.update(report), terminator: "")
+            if let result = report.result { print(result.summary, terminator: "") }
+        }
+    }
+
+    /// `vm.cancel-migration`.
+    struct CancelMigration: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "cancel-migration",
+            abstract: "Calls the running migration off; works at both ends.")
+        @OptionGroup var target: ControlTarget
+        func run() throws { try target.perform(.cancelMigration) }
+    }
+}
