@@ -9,6 +9,8 @@ final class DiskWorkload {
     private static let wordsPerSector = BlockDevice.sectorSize / 8
     private static let writesPerFlush: UInt64 = 32
     private static let isBusy: UInt32 = 1 << 31
+    private static let isVerified: UInt32 = 1 << 30
+    private static let generationMask: UInt32 = isVerified - 1
 
     let writes = Counter()
     let reads = Counter()
@@ -24,8 +26,8 @@ final class DiskWorkload {
     private let blocks: UInt64
     private let depth: Int
     private let flushes: Bool
-    /// How often each block was written; the top bit is set while a request has it.
-    private let generations: UnsafeMutablePointer<UInt32>
+    /// How often each block was written; whether that was read back; whether a request has it.
+    private let states: UnsafeMutablePointer<UInt32>
     private var requests = [32 of Request](repeating: Request())
     private var underWay = 0
     private var random: Random
@@ -42,7 +44,7 @@ final class DiskWorkload {
         let wanted = options.size / UInt64(BlockDevice.blockSize)
         blocks = min(wanted, device.capacity / Self.sectorsPerBlock)
         guard blocks > 0, let table = memory.allocateZeroed(blocks * 4) else { return nil }
-        generations = pointer(table, to: UInt32.self)
+        states = pointer(table, to: UInt32.self)
         self.device = device
         self.reporter = reporter
         number = options.number
@@ -88,11 +90,13 @@ final class DiskWorkload {
             return true
         }
         let block = random.next() % blocks
-        let generation = generations[Int(block)]
-        guard generation & Self.isBusy == 0 else { return false }
-        generations[Int(block)] = generation | Self.isBusy
-        let mustWrite = generation == 0 || random.next() & 1 == 0
-        if mustWrite && !device.isReadOnly {
+        let state = states[Int(block)]
+        guard state & Self.isBusy == 0 else { return false }
+        states[Int(block)] = state | Self.isBusy
+        let generation = state & Self.generationMask
+        // No write is covered by the next one before it was read back.
+        let mayWrite = generation == 0 || state & Self.isVerified != 0 && random.next() & 1 == 0
+        if mayWrite && !device.isReadOnly {
             stamp(device.buffer(slot), block: block, generation: generation + 1)
             sinceFlush += 1
             begin(slot, .write, block: block)
@@ -116,19 +120,21 @@ final class DiskWorkload {
         }
         requests[slot].isUnderWay = false
         underWay -= 1
-        let generation = generations[Int(request.block)] & ~Self.isBusy
-        if request.operation != .flush { generations[Int(request.block)] = generation }
+        let state = states[Int(request.block)] & ~Self.isBusy
+        if request.operation != .flush { states[Int(request.block)] = state }
         guard status == 0 else {
             return reporter.diskError(
                 "disk_status", disk: number, sector: request.block * Self.sectorsPerBlock,
                 expected: 0, found: UInt64(status))
         }
+        let generation = state & Self.generationMask
         switch request.operation {
         case .flush: break
         case .write:
-            generations[Int(request.block)] = generation + 1
+            states[Int(request.block)] = (generation + 1) & Self.generationMask
             writes.add(1)
         case .read:
+            states[Int(request.block)] = state | Self.isVerified
             reads.add(1)
             if generation > 0 {
                 verify(device.buffer(slot), block: request.block, generation: generation)
