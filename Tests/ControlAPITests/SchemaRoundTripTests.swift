@@ -38,7 +38,7 @@ import Testing
                 + #""profile":"Host"},"debug_console":{"iobase":233,"mode":"Off"},"gdb":false,"#
                 + #""iommu":false,"landlock_enable":false,"memory":{"hotplug_method":"Acpi","#
                 + #""hugepages":false,"mergeable":false,"prefault":false,"reserve":false,"#
-                + #""shared":false,"size":536870912,"thp":true},"pvpanic":false,"#
+                + #""shared":\#(MemoryConfig().shared),"size":536870912,"thp":true},"pvpanic":false,"#
                 + #""rng":{"iommu":false,"pci_segment":0,"src":"/dev/urandom"},"#
                 + #""serial":{"mode":"Null"},"watchdog":false}"#)
     }
