@@ -41,7 +41,8 @@ extension MigrationResult {
 
     /// A guest that stayed where it was.
     init(_ error: MigrationError, _ report: MigrationProgressReport) {
-        self.init(outcome: report.phase == MigrationProgress.Phase.cancelled.rawValue ? .cancelled : .failed)
+        let isCancelled = report.phase == MigrationProgress.Phase.cancelled.rawValue
+        self.init(outcome: isCancelled ? .cancelled : .failed)
         errors = ["\(error)"]
         totalMilliseconds = report.elapsedMilliseconds
         bytesSent = report.bytesSent

@@ -21,8 +21,28 @@ enum DeviceFactory {
         _ configuration: VmConfig, loop: EventLoop
     ) throws(GuestError) -> DeviceSet {
         var devices: [any VirtioDevice] = []
+        for (index, disk) in configuration.disks.enumerated() {
+            devices.append(try makeDisk(disk, index))
+        }
         devices.append(
-            EntropyDevice(.init(identifier: configuration.rng.id ?? "__rng", source: configuration.rng.source)))
+            EntropyDevice(
+                .init(
+                    identifier: configuration.rng.id ?? configuration.rng.id ?? "__rng",
+                    source: configuration.rng.source)))
         return DeviceSet(devices: devices)
+    }
+
+    private static func makeDisk(
+        _ disk: DiskConfig, _ index: Int
+    ) throws(GuestError) -> any VirtioDevice {
+        let identifier = disk.id ?? "_disk\(index)"
+        guard let path = disk.path else {
+            throw .configuration("Disk \(identifier) has no path")
+        }
+        return BlockDevice(
+            BlockConfiguration(
+                identifier: identifier, path: path, isReadOnly: disk.readonly,
+                isDirect: disk.direct, serial: disk.serial ?? "",
+                queueCount: Int(disk.numQueues), queueSize: disk.queueSize))
     }
 }

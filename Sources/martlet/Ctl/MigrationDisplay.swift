@@ -46,7 +46,8 @@ struct MigrationDisplay {
         let tail = " \(report.phase) \(Int(done * 100))% \(figures(report))"
         let width = max(min(columns - tail.count - 3, 30), 5)
         let filled = Int(done * Double(width))
-        let bar = String(repeating: "#", count: filled)
+        let bar =
+            String(repeating: "#", count: filled)
             + String(repeating: "-", count: width - filled)
         return String("[\(bar)]\(tail)".prefix(max(columns - 1, 1)))
     }
