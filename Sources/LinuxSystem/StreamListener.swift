@@ -52,7 +52,15 @@ public struct StreamListener: ~Copyable, Sendable {
 
     /// Takes over a listening socket that another process has made; its path, if any, is not
     /// removed.
+    /// - Throws: `.invalidArgument` for anything that is not a listening stream socket.
     public init(adopting descriptor: consuming OwnedDescriptor) throws(SystemError) {
+        let listens = try descriptor.socketOption(SOL_SOCKET, SO_ACCEPTCONN) != 0
+        let kind = try descriptor.socketOption(SOL_SOCKET, SO_TYPE)
+        guard listens, kind == Int32(SOCK_STREAM.rawValue) else {
+            throw SystemError(
+                "listen on", descriptor.name, .invalidArgument,
+                advice: "the descriptor must be a stream socket that listens")
+        }
         // Accepting waits with poll. The flag is shared with whoever made the socket, who gave it
         // away for being accepted on.
         try descriptor.setNonblocking(true)
@@ -91,7 +99,9 @@ public struct StreamListener: ~Copyable, Sendable {
                 let socket = StreamSocket(
                     adopting: OwnedDescriptor(
                         owning: result, name: "connection on \(descriptor.name)"))
-                if path == nil { try socket.setConnectionOptions() }
+                if try socket.descriptor.socketOption(SOL_SOCKET, SO_DOMAIN) != AF_UNIX {
+                    try socket.setConnectionOptions()
+                }
                 return socket
             }
             switch -result {

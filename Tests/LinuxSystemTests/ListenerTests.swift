@@ -52,6 +52,27 @@ import Testing
         unlinkLock(path)
     }
 
+    @Test func inheritedListenerIsTakenOver() throws {
+        let path = temporaryPath("adopted")
+        let original = try StreamListener(path: path)
+        let adopted = try StreamListener(adopting: try original.descriptor.duplicate())
+        let client = try StreamSocket.connect(path: path, deadline: .after(milliseconds: 10_000))
+        let server = try adopted.accept(deadline: .after(milliseconds: 10_000))
+        try client.sendAll([7].span)
+        #expect(try server.peer.isOnThisMachine)
+        // Nobody else has connected, and it does not wait for that longer than asked.
+        #expect(throws: SystemError.self) { _ = try adopted.accept(deadline: .now) }
+        unlinkLock(path)
+    }
+
+    @Test func socketThatDoesNotListenIsNotTakenOver() throws {
+        let pair = try StreamSocket.pair(name: "connected")
+        let error = #expect(throws: SystemError.self) {
+            _ = try StreamListener(adopting: try pair.first.descriptor.duplicate())
+        }
+        #expect(error?.errno == .invalidArgument)
+    }
+
     @Test func fileThatIsNoSocketIsLeftAlone() throws {
         let path = temporaryPath("file")
         let file = try OwnedDescriptor(opening: path, [.write, .create])
