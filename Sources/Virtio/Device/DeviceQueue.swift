@@ -58,16 +58,26 @@ public final class DeviceQueue: Sendable {
     ///
     /// - Parameters:
     ///   - chain: reused for each request.
+    ///   - limit: ends the work after so many requests, with the doorbell rung for the others, where
+    ///     the thread has more to do than this queue.
     ///   - stop: ends the work after the request in hand.
     ///   - handle: serves a request and returns the number of bytes written to its buffers.
     func serve(
-        _ chain: inout DescriptorChain, until stop: StopFlag, _ notifier: DriverNotifier,
+        _ chain: inout DescriptorChain, limit: Int = .max, until stop: StopFlag,
+        _ notifier: DriverNotifier,
         _ handle: (inout DescriptorChain) throws(VirtqueueError) -> UInt32
     ) {
         _ = withRing(notifier) { ring throws(VirtqueueError) in
+            var left = limit
             repeat {
                 try ring.disableNotifications()
                 while !stop.isSet, try ring.next(into: &chain) {
+                    guard left > 0 else {
+                        ring.putBack()
+                        doorbell.signal()
+                        return
+                    }
+                    left -= 1
                     let written = try handle(&chain)
                     try ring.complete(head: chain.head, written: written)
                     if try ring.needsInterrupt() { notifier.interrupt(self) }
