@@ -7,6 +7,7 @@ import Testing
 private final class RecordingChip: InterruptChip {
     let tables = Mutex<[[InterruptRoute]]>([])
     let attached = Mutex<[UInt32]>([])
+    let detached = Mutex<[UInt32]>([])
     let refusesRoutes = Atomic(false)
 
     func setRoutes(_ routes: [InterruptRoute]) throws(SystemError) {
@@ -22,6 +23,7 @@ private final class RecordingChip: InterruptChip {
 
     func detach(_ event: borrowing EventDescriptor, from gsi: UInt32) throws(SystemError) {
         attached.withLock { $0.removeAll { $0 == gsi } }
+        detached.withLock { $0.append(gsi) }
     }
 
     var attachedNow: Set<UInt32> { attached.withLock { Set($0) } }
@@ -123,13 +125,19 @@ private final class RecordingChip: InterruptChip {
         #expect(throws: InterruptError.lineUnavailable(24)) { try router.allocateLine(24) }
     }
 
-    @Test func drainReattachesWhatIsInUse() throws {
+    @Test func drainReattachesWhatWasTriggered() throws {
         let chip = RecordingChip()
         let router = InterruptRouter(chip: chip)
         let line = try router.allocateLine(4)
         let message = try router.allocateMessageInterrupt()
+        let quiet = try router.allocateMessageInterrupt()
+        line.trigger()
+        message.trigger()
         try router.drain()
-        #expect(chip.attached.withLock { $0.sorted() } == [4, 24])
-        _ = (line, message)
+        #expect(chip.detached.withLock { $0.sorted() } == [4, 24])
+        #expect(chip.attachedNow == [4, 24, 25])
+        try router.drain()
+        #expect(chip.detached.withLock { $0.count } == 2)
+        _ = quiet
     }
 }

@@ -110,7 +110,7 @@ extension CPUIDTable {
         update(4) { leaf in
             leaf.eax &= 0x0000_3fff
             guard leaf.eax & 0x1f != 0 else { return }
-            leaf.eax |= min(count, 64) - 1 << 26 | Self.sharing(of: leaf.eax, count) << 14
+            leaf.eax |= (min(count, 64) - 1) << 26 | Self.sharing(of: leaf.eax, count) << 14
         }
         update(0x8000_001d) { leaf in
             leaf.eax = leaf.eax & 0x0000_3fff | Self.sharing(of: leaf.eax, count) << 14

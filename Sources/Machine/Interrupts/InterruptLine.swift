@@ -1,12 +1,12 @@
-public import LinuxSystem
+import LinuxSystem
+private import Synchronization
 
 /// One of the 24 edge-triggered interrupt lines of a PC, for its only device.
 public final class InterruptLine: Sendable, InterruptSource {
-    /// Signalling it sends one pulse.
-    public let event: EventDescriptor
-
+    let event: EventDescriptor
     let gsi: UInt32
     private let router: InterruptRouter
+    private let isOnItsWay = Atomic(false)
 
     init(event: consuming EventDescriptor, gsi: UInt32, router: InterruptRouter) {
         self.event = event
@@ -20,6 +20,11 @@ public final class InterruptLine: Sendable, InterruptSource {
 
     /// Sends one pulse, from any thread.
     public func trigger() {
+        isOnItsWay.store(true, ordering: .releasing)
         event.signal()
+    }
+
+    func takeOnItsWay() -> Bool {
+        isOnItsWay.exchange(false, ordering: .acquiringAndReleasing)
     }
 }

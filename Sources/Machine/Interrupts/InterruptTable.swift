@@ -10,6 +10,10 @@ struct InterruptMessage: Hashable {
 protocol InterruptSource: AnyObject, Sendable {
     var event: EventDescriptor { get }
     var gsi: UInt32 { get }
+
+    /// Whether the event was signalled since this was last asked, so that the kernel may still be
+    /// at work on it.
+    func takeOnItsWay() -> Bool
 }
 
 /// The router's book of numbers and routes.

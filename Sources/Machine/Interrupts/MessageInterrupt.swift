@@ -1,13 +1,12 @@
-public import LinuxSystem
+import LinuxSystem
+private import Synchronization
 
 /// An interrupt that a PCI device sends as a message (MSI, MSI-X).
 public final class MessageInterrupt: Sendable, InterruptSource {
-    /// Signalling it sends the message. While there is no route the kernel drops signals, so the
-    /// device keeps a masked interrupt as pending itself.
-    public let event: EventDescriptor
-
+    let event: EventDescriptor
     let gsi: UInt32
     private let router: InterruptRouter
+    private let isOnItsWay = Atomic(false)
 
     init(event: consuming EventDescriptor, gsi: UInt32, router: InterruptRouter) {
         self.event = event
@@ -29,8 +28,14 @@ public final class MessageInterrupt: Sendable, InterruptSource {
         try router.setRoute(nil, of: gsi)
     }
 
-    /// Sends the message, from any thread.
+    /// Sends the message, from any thread. While there is no route the kernel drops it, so the
+    /// device keeps a masked interrupt as pending itself.
     public func trigger() {
+        isOnItsWay.store(true, ordering: .releasing)
         event.signal()
+    }
+
+    func takeOnItsWay() -> Bool {
+        isOnItsWay.exchange(false, ordering: .acquiringAndReleasing)
     }
 }

@@ -8,6 +8,7 @@ struct PlatformBuilder: ~Copyable {
 
     private let system: KVMSystem
     private let configuration: PlatformConfiguration
+    private let memorySize: UInt64
 
     /// What `makeProcessors` makes.
     struct Processors {
@@ -41,26 +42,26 @@ struct PlatformBuilder: ~Copyable {
         self.kernel = kernel
         self.system = system
         self.configuration = configuration
+        memorySize = memory.byteCount
     }
 
-    /// Makes the processors with their threads.
+    /// Makes the processors and starts their threads.
     func makeProcessors(
         ports: IOBus, memory: IOBus, report: @escaping @Sendable (GuestEvent) -> Void
     ) throws(PlatformError) -> Processors {
-        let count = configuration.processorCount
-        return try platform { () throws(SystemError) in
+        let processors = try platform { () throws(SystemError) in
             var processors: [Processor] = []
-            for identifier in 0..<UInt32(count) {
+            for identifier in 0..<UInt32(configuration.processorCount) {
                 processors.append(
                     try Processor(
                         identifier: identifier,
                         hardware: kernel.machine.createProcessor(identifier: identifier),
                         ports: ports, memory: memory, report: report))
             }
-            let cpuid =
-                if let given = configuration.cpuid { given } else {
-                    try hostCPUID(for: processors)
-                }
+            return processors
+        }
+        let cpuid = try guestCPUID(for: processors[0])
+        return try platform { () throws(SystemError) in
             for processor in processors {
                 let entries = cpuid.entries(forProcessor: processor.identifier)
                 try processor.hardware.setCPUID(entries.map { KVM.CPUIDEntry($0) })
@@ -68,19 +69,43 @@ struct PlatformBuilder: ~Copyable {
             let lists = RegisterLists(
                 initial: try processors[0].hardware.modelSpecificRegisters(
                     system.stateRegisters()))
+            let powerOnState = try PowerOnState(
+                kernel: kernel, processors: processors, lists: lists)
+            try launch(processors)
             return Processors(
                 processors: processors, cpuid: cpuid, registerLists: lists,
-                powerOnState: try PowerOnState(
-                    kernel: kernel, processors: processors, lists: lists))
+                powerOnState: powerOnState)
         }
     }
 
-    private func hostCPUID(for processors: [Processor]) throws(SystemError) -> GuestCPUID {
-        GuestCPUID(
-            supported: try system.supportedCPUID().map { CPUIDEntry($0) },
-            processorCount: processors.count,
-            timestampKilohertz: try processors.first?.hardware.timestampFrequency(),
-            hasDeadlineTimer: system.value(of: .timestampDeadlineTimer) != 0)
+    /// Starts the threads, all or none.
+    private func launch(_ processors: [Processor]) throws(SystemError) {
+        do throws(SystemError) {
+            for processor in processors { try processor.launch() }
+        } catch {
+            for processor in processors { processor.end() }
+            throw error
+        }
+    }
+
+    /// The leaves that came with the guest, if this host can give them, or what this host has.
+    private func guestCPUID(for processor: Processor) throws(PlatformError) -> GuestCPUID {
+        let host = try platform { () throws(SystemError) in
+            GuestCPUID(
+                supported: try system.supportedCPUID().map { CPUIDEntry($0) },
+                processorCount: configuration.processorCount,
+                timestampKilohertz: try processor.hardware.timestampFrequency(),
+                hasDeadlineTimer: system.value(of: .timestampDeadlineTimer) != 0)
+        }
+        let cpuid = configuration.cpuid ?? host
+        let missing = cpuid.missingFeatures(on: host)
+        guard missing.isEmpty else { throw .missingFeatures(missing) }
+        let bits = CPUIDTable(cpuid.entries).addressBits
+        let end = PhysicalLayout.mmio64(memorySize: memorySize).upperBound
+        guard bits >= 64 || end >> UInt64(bits) == 0 || end == 1 << UInt64(bits) else {
+            throw .addressBits(Int(bits), needed: end)
+        }
+        return cpuid
     }
 
     /// Everything else that differs between kernels is asked for where it is used.

@@ -31,6 +31,9 @@ public enum PlatformError: Error, Equatable, Sendable {
     /// Processors here have too few address bits for so much RAM.
     case addressBits(Int, needed: UInt64)
 
+    /// The guest was told of features that this host does not have.
+    case missingFeatures([String])
+
     /// This host refuses the value of a model-specific register that the guest has.
     case refusedRegister(index: UInt32, value: UInt64, processor: UInt32)
 
@@ -58,6 +61,9 @@ extension PlatformError: CustomStringConvertible {
         case .addressBits(let bits, let needed):
             "The processors of this host have \(bits) bits of physical address, too few for RAM "
                 + "and devices up to \(hexadecimal(needed)); give the guest less memory"
+        case .missingFeatures(let names):
+            "This host lacks processor features that the guest was given: "
+                + names.joined(separator: ", ") + "; use a host with them"
         case .refusedRegister(let index, let value, let processor):
             "Processor \(processor) cannot take over model-specific register "
                 + "\(hexadecimal(index)) with the value \(hexadecimal(value)): this host refuses "

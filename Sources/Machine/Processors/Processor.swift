@@ -35,7 +35,7 @@ final class Processor: Sendable {
     private let wakeUp: EventDescriptor
     private let parked: EventDescriptor
 
-    /// A parked processor with its thread.
+    /// A parked processor, which has no thread before `launch`.
     ///
     /// - Parameter report: told, on the processor's thread, when the guest cannot go on.
     init(
@@ -49,6 +49,10 @@ final class Processor: Sendable {
         self.report = report
         wakeUp = try EventDescriptor(name: "start of processor \(identifier)")
         parked = try EventDescriptor(name: "stop of processor \(identifier)")
+    }
+
+    /// Starts the thread. It keeps this object alive until `end`.
+    func launch() throws(SystemError) {
         let thread = try WorkerThread(name: "vcpu\(identifier)") { _ in self.obey() }
         self.thread.withLock { $0 = thread }
     }
@@ -88,7 +92,6 @@ final class Processor: Sendable {
         requestPause()
         control.withLock { $0.command = .end }
         wakeUp.signal()
-        // The thread's closure keeps this object alive; taking it out ends that.
         let thread = thread.withLock { thread in
             defer { thread = nil }
             return thread
