@@ -15,6 +15,15 @@ final class SimulatedTime: Sendable {
         case at(MonotonicInstant)
         /// Not before another thread does something.
         case never
+
+        /// The same as a point in time.
+        var point: MonotonicInstant {
+            switch self {
+            case .now: MonotonicInstant(nanoseconds: 0)
+            case .at(let point): point
+            case .never: .distantFuture
+            }
+        }
     }
 
     /// One thread of the simulation.
@@ -51,13 +60,9 @@ final class SimulatedTime: Sendable {
                 var ready: [Int] = []
                 var earliest = MonotonicInstant.distantFuture
                 for (index, waiter) in waiters.enumerated() {
-                    switch waiter.condition() {
-                    case .now: ready.append(index)
-                    case .at(let point): earliest = min(earliest, point)
-                    case .never: break
-                    }
-                    if waiter.deadline <= now { ready.append(index) }
-                    earliest = min(earliest, waiter.deadline)
+                    let point = min(waiter.condition().point, waiter.deadline)
+                    if point <= now { ready.append(index) }
+                    earliest = min(earliest, point)
                 }
                 if !ready.isEmpty {
                     return ready[Int(random.next() % UInt64(ready.count))]
@@ -105,7 +110,7 @@ final class SimulatedTime: Sendable {
         let worker = try WorkerThread(name: name) { [self] _ in
             thread.waitForTurn()
             body()
-            leave()
+            passTurn()
         }
         state.withLock {
             $0.workers.append(worker)
@@ -119,13 +124,19 @@ final class SimulatedTime: Sendable {
         passTurn()
         // An event without a deadline fails only when the descriptor is bad, and it is our own.
         try? finished.wait()
-        let workers = state.withLock { $0.workers }
+        // Threads hold what they ran on; taking them out lets all of it go.
+        let workers = state.withLock { state in
+            defer { state.workers = [] }
+            return state.workers
+        }
         for worker in workers { worker.join() }
+        state.withLock { $0.onAdvance = { _ in } }
     }
 
     /// Waits until the condition is `.now` or the deadline is reached.
     ///
-    /// - Parameter condition: looks only at what the threads of the simulation change.
+    /// - Parameter condition: looks only at what the threads of the simulation change, and never
+    ///   at the time.
     /// - Returns: whether the condition held.
     func wait(
         until deadline: MonotonicInstant, for condition: @escaping @Sendable () -> Readiness
@@ -139,13 +150,11 @@ final class SimulatedTime: Sendable {
         if let own {
             passTurn()
             own.waitForTurn()
+        } else {
+            // Nobody waits any more, but loops that wait for a point in time shall reach it.
+            state.withLock { if deadline < .distantFuture { $0.now = max($0.now, deadline) } }
         }
-        if case .now = condition() { return true }
-        return false
-    }
-
-    private func leave() {
-        passTurn()
+        return condition().point <= now
     }
 
     /// Gives the turn to a thread that can go on, after advancing time if need be.

@@ -1,0 +1,300 @@
+import GuestMemory
+import LinuxSystem
+import Logging
+import Machine
+import MigrationProtocol
+import Synchronization
+import Transport
+
+/// One migration in a simulated world: the real engines of both ends, a simulated guest, a
+/// simulated network in virtual time, and faults. It is a function of its seed and its faults.
+public struct SimulatedMigration: Sendable {
+    /// Seeds the guest, the order of threads that can go on at the same time, and nothing else.
+    public var seed: UInt64
+    /// What goes wrong.
+    public var faults: [SimulatedFault]
+    /// How memory moves.
+    public var mode: MigrationOptions.Mode
+    /// Whether the guest stands still before.
+    public var isPaused: Bool
+    /// Whether the source speaks the base protocol only.
+    public var usesBaseProtocol: Bool
+
+    /// A migration from its parts.
+    public init(
+        seed: UInt64, faults: [SimulatedFault] = [], mode: MigrationOptions.Mode = .preCopy,
+        isPaused: Bool = false, usesBaseProtocol: Bool = false
+    ) {
+        self.seed = seed
+        self.faults = faults
+        self.mode = mode
+        self.isPaused = isPaused
+        self.usesBaseProtocol = usesBaseProtocol
+    }
+
+    /// Where the guest was at the end, as one end knew it.
+    public enum Ending: Equatable, Sendable {
+        /// It left for the destination.
+        case moved
+        /// It runs here.
+        case running
+        /// It stands still here.
+        case paused
+        /// It is here without a backend.
+        case stranded
+        /// It is not here, and whether it is anywhere is a person's knowledge.
+        case gone
+        /// It never was here.
+        case refused
+    }
+
+    /// What happened.
+    public struct Report: Sendable {
+        /// What the source said at the end, and why; nil when it did not come to an end.
+        public internal(set) var source: Ending?
+        /// What the destination said.
+        public internal(set) var destination: Ending?
+        /// Why the migration failed, at the source.
+        public internal(set) var sourceError: MigrationError?
+        /// Why it failed, at the destination.
+        public internal(set) var destinationError: MigrationError?
+        /// Steps that each process took.
+        public internal(set) var steps: [SimulatedFault.Place: Int] = [:]
+        /// Which rules were broken, in words. Empty is good.
+        public internal(set) var violations: [String] = []
+    }
+
+    /// Lets it happen.
+    ///
+    /// - Throws: when the host lacks descriptors, threads or memory for it.
+    public func run() throws -> Report {
+        let run = try SimulatedRun(self)
+        return try run.run()
+    }
+}
+
+/// The two processes, the person who watches them, and the judge.
+final class SimulatedRun: Sendable {
+    let plan: SimulatedMigration
+    let world: SimulatedWorld
+    let source: SimulatedGuest
+    let sourceControl: OutgoingControl
+    let destinationControl: IncomingControl
+    let url = MigrationURL.unix(path: "simulated")
+
+    struct State {
+        var arrived: SimulatedGuest?
+        var report = SimulatedMigration.Report()
+        var memoryAtSwitch: [[UInt8]] = []
+        var processorAtSwitch: SimulatedGuest.Processor?
+        var stoppedAt: MonotonicInstant?
+        var didOperatorDecide = false
+        /// The destination was about to run the guest, whether or not it came to that.
+        var didDestinationDecide = false
+    }
+
+    let state = Mutex(State())
+
+    /// RAM of two regions that do not touch: 64 and 32 pages.
+    private static let layout = [
+        RegionLayout(slot: 0, start: GuestAddress(0), size: 64 * 4096, fileOffset: 0),
+        RegionLayout(
+            slot: 3, start: GuestAddress(1 << 32), size: 32 * 4096, fileOffset: 64 * 4096),
+    ]
+
+    init(_ plan: SimulatedMigration) throws {
+        self.plan = plan
+        let world = try SimulatedWorld(seed: plan.seed, faults: plan.faults)
+        self.world = world
+        let memory = try GuestRAM(layout: Self.layout, backing: .sharedFile(hugePages: nil))
+        let relay = SurroundingsRelay()
+        source = SimulatedGuest(
+            name: SimulatedFault.Place.source.rawValue, memory: memory,
+            workload: SimulatedGuest.Workload(pagesPerSecond: 3000), seed: plan.seed,
+            ledger: world.ledger, surroundings: relay.surroundings(world, world.source))
+        sourceControl = try OutgoingControl()
+        destinationControl = try IncomingControl()
+        relay.run = self
+        try fill(memory)
+        connectWorld()
+    }
+
+    private func fill(_ memory: GuestRAM) throws(GuestMemoryError) {
+        var random = SplitMix64(seed: ~plan.seed)
+        for region in memory.regions {
+            for page in 0..<(region.layout.size / trackedPageSize) where random.next() % 3 != 0 {
+                let start = region.layout.start.rawValue + page * trackedPageSize
+                try memory.store(random.next(), at: GuestAddress(start + 16))
+            }
+        }
+    }
+
+    private func connectWorld() {
+        world.setActions(
+            SimulatedWorld.Actions(
+                cancel: { [unowned self] place in
+                    switch place {
+                    case .source:
+                        _ = sourceControl.cancel("the user wished it", at: world.time.now)
+                    case .destination:
+                        _ = destinationControl.cancel("the user wished it", at: world.time.now)
+                    }
+                },
+                killed: { [unowned self] place in
+                    // Ends the loops of a process that has no effects any more.
+                    switch place {
+                    case .source: sourceControl.resolveDoubt(.giveUp)
+                    case .destination:
+                        destinationControl.cancellation.request("killed", at: world.time.now)
+                    }
+                }))
+        world.time.whenTimeAdvances { [unowned self] now in
+            if !world.source.isDead { source.advance(to: now) }
+            if !world.destination.isDead { state.withLock { $0.arrived }?.advance(to: now) }
+        }
+    }
+
+    func run() throws -> SimulatedMigration.Report {
+        try world.time.spawn("destination") { [self] in runDestination() }
+        try world.time.spawn("source") { [self] in runSource() }
+        try world.time.spawn("operator") { [self] in watch() }
+        world.time.run()
+        // The listener knows the world, which knows the listener.
+        world.setListener(nil)
+        judge()
+        return state.withLock { $0.report }
+    }
+
+    // MARK: - The processes
+
+    private func runSource() {
+        var options = MigrationOptions(destination: url, mode: plan.mode)
+        options.offersExtensions = !plan.usesBaseProtocol
+        let migration = OutgoingMigration<SimulatedGuest, SimulatedNetwork>(
+            options: options, network: SimulatedNetwork(world: world, process: world.source),
+            control: sourceControl, logger: Self.silentLogger)
+        bootGuest()
+        let guest: MovableGuest<SimulatedGuest> =
+            plan.isPaused
+            ? .paused(PausedMachine(stopped: source)) : .running(VirtualMachine(started: source))
+        // The destination's listener is there first, as its user saw to it.
+        _ = world.time.wait(until: .distantFuture) { [self] in
+            world.listener != nil ? .now : .never
+        }
+        let (ending, error): (SimulatedMigration.Ending, MigrationError?) =
+            switch migration.run(guest) {
+            case .moved: (.moved, nil)
+            case .stayed(.running, let error): (.running, error)
+            case .stayed(.paused, let error): (.paused, error)
+            case .stranded(_, let error): (.stranded, error)
+            case .gone(let error): (.gone, error)
+            }
+        guard !world.source.isDead else { return }
+        state.withLock {
+            $0.report.source = ending
+            $0.report.sourceError = error
+        }
+    }
+
+    /// Starts the guest, again if the fault of this run hits its start.
+    private func bootGuest() {
+        while !plan.isPaused, !source.isRunning, !world.source.isDead {
+            try? source.start()
+        }
+    }
+
+    private func runDestination() {
+        let network = SimulatedNetwork(world: world, process: world.destination)
+        let relay = SurroundingsRelay()
+        relay.run = self
+        let factory = SimulatedFactory(
+            name: SimulatedFault.Place.destination.rawValue, ledger: world.ledger,
+            surroundings: relay.surroundings(world, world.destination)
+        ) { [self] guest in
+            state.withLock { $0.arrived = guest }
+        }
+        guard let listener = try? network.listen(on: url) else { return }
+        let migration = IncomingMigration(
+            factory: factory, network: network, listener: listener, control: destinationControl,
+            logger: Self.silentLogger)
+        let (ending, error): (SimulatedMigration.Ending, MigrationError?) =
+            switch migration.run() {
+            case .running: (.running, nil)
+            case .paused: (.paused, nil)
+            case .refused(let error): (.refused, error)
+            }
+        guard !world.destination.isDead else { return }
+        state.withLock {
+            $0.report.destination = ending
+            $0.report.destinationError = error
+        }
+    }
+
+    private static var silentLogger: Logger {
+        Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// The person who resolves a doubt that lasts, after making sure of what the answer is: the
+    /// destination is killed before the guest is taken back.
+    private func watch() {
+        let patience: UInt64 = 1800 * 1_000_000_000
+        let isOver: @Sendable () -> SimulatedTime.Readiness = { [self] in
+            world.source.isDead || state.withLock { $0.report.source } != nil ? .now : .never
+        }
+        let end = world.time.now.advanced(byNanoseconds: patience)
+        if world.time.wait(until: end, for: isOver) { return }
+        state.withLock { $0.didOperatorDecide = true }
+        if didDestinationTakeOver {
+            sourceControl.resolveDoubt(.giveUp)
+        } else {
+            world.kill(world.destination)
+            sourceControl.resolveDoubt(.takeBack)
+        }
+    }
+
+    /// Whether the destination took the guest, running or paused.
+    private var didDestinationTakeOver: Bool {
+        switch state.withLock({ $0.report.destination }) {
+        case .running, .paused: true
+        default: world.ledger.everRan.contains(SimulatedFault.Place.destination.rawValue)
+        }
+    }
+}
+
+/// Connects a machine with the run that it is part of, which does not exist yet when the machine
+/// is made.
+private final class SurroundingsRelay: Sendable {
+    private let held = Mutex<Weak?>(nil)
+
+    private struct Weak: Sendable {
+        weak let run: SimulatedRun?
+    }
+
+    var run: SimulatedRun? {
+        get { held.withLock { $0?.run } }
+        set { held.withLock { $0 = Weak(run: newValue) } }
+    }
+
+    func surroundings(
+        _ world: SimulatedWorld, _ process: SimulatedProcess
+    ) -> SimulatedGuest.Surroundings {
+        SimulatedGuest.Surroundings(
+            step: { (operation: HardwareError.Operation) throws(HardwareError) in
+                if operation == .start, process.place == .destination {
+                    self.run?.state.withLock { $0.didDestinationDecide = true }
+                }
+                let fault = world.takeStep(of: process)
+                if process.isDead || fault == .hardwareFailure {
+                    throw HardwareError(operation, "The simulated hardware failed.")
+                }
+                // Real steps take time too, in which the other end goes on: 0.2 ms.
+                let end = world.time.now.advanced(byNanoseconds: 200_000)
+                _ = world.time.wait(until: end) { .never }
+                if process.isDead {
+                    throw HardwareError(operation, "The simulated process was killed.")
+                }
+            },
+            didStop: { self.run?.didStop($0) },
+            willStart: { self.run?.willStart($0) })
+    }
+}

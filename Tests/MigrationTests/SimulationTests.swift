@@ -1,0 +1,107 @@
+import LinuxSystem
+import Migration
+import Testing
+
+/// Both ends' real engines in simulated worlds, with a fault at every step.
+///
+/// A run that breaks a rule is reported with all that is needed to repeat it. To repeat runs of one
+/// seed only, set `MARTLET_SIMULATION_SEED`.
+@Suite struct SimulationTests {
+    /// The seeds of this test run.
+    static let seeds: [UInt64] = environmentSeed.map { [$0] } ?? [1, 2]
+
+    @Test(arguments: Variant.all)
+    func migrationWithoutFaultsSucceeds(variant: Variant) throws {
+        for seed in Self.seeds {
+            let report = try variant.migration(seed: seed, faults: []).run()
+
+            #expect(report.violations == [], "seed \(seed)")
+            #expect(report.source == .moved, "seed \(seed): \(report.sourceError as Any)")
+            #expect(report.destination == (variant.isPaused ? .paused : .running), "seed \(seed)")
+        }
+    }
+
+    @Test(arguments: Variant.all)
+    func faultAtEveryStepBreaksNoRule(variant: Variant) throws {
+        let seed = Self.seeds[0]
+        let steps = try variant.migration(seed: seed, faults: []).run().steps
+        var runs = 0
+        for place in SimulatedFault.Place.allCases {
+            for step in 1...(steps[place] ?? 1) {
+                for kind in SimulatedFault.kinds {
+                    let fault = SimulatedFault(place: place, step: step, kind: kind)
+                    let report = try variant.migration(seed: seed, faults: [fault]).run()
+                    runs += 1
+                    #expect(
+                        report.violations == [],
+                        "seed \(seed), \(variant), \(fault): source \(report.source as Any) \(report.sourceError as Any), destination \(report.destination as Any) \(report.destinationError as Any)"
+                    )
+                }
+            }
+        }
+        print("\(variant): \(runs) runs with one fault each, seed \(seed)")
+    }
+}
+
+extension SimulationTests {
+    /// Several faults in one run, anywhere: a broken connection while the source is in doubt, a
+    /// destination that dies while it is asked.
+    @Test func severalFaultsAtOnceBreakNoRule() throws {
+        let first = environmentSeed ?? 1000
+        for seed in first..<(first + (environmentSeed == nil ? 300 : 1)) {
+            var random = SplitMix64(seed: seed)
+            let variant = Variant.all[Int(random.next() % UInt64(Variant.all.count))]
+            let faults = (0..<(2 + random.next() % 3)).map { _ in
+                SimulatedFault(
+                    place: random.next() % 2 == 0 ? .source : .destination,
+                    step: 1 + Int(random.next() % 40),
+                    kind: SimulatedFault.kinds[
+                        Int(random.next() % UInt64(SimulatedFault.kinds.count))])
+            }
+
+            let report = try variant.migration(seed: seed, faults: faults).run()
+
+            #expect(
+                report.violations == [],
+                "seed \(seed), \(variant), \(faults): source \(report.source as Any) \(report.sourceError as Any), destination \(report.destination as Any) \(report.destinationError as Any)"
+            )
+        }
+    }
+
+    @Test func sameSeedGivesTheSameRun() throws {
+        let fault = SimulatedFault(place: .source, step: 9, kind: .stall(seconds: 1))
+        let migration = SimulatedMigration(seed: 5, faults: [fault])
+
+        let first = try migration.run()
+        let second = try migration.run()
+
+        #expect(first.steps == second.steps)
+        #expect(first.source == second.source)
+        #expect(first.sourceError == second.sourceError)
+    }
+}
+
+/// A way to migrate.
+struct Variant: CustomTestStringConvertible, CustomStringConvertible, Sendable {
+    var mode: MigrationOptions.Mode
+    var isPaused = false
+    var usesBaseProtocol = false
+
+    static let all = [
+        Variant(mode: .preCopy), Variant(mode: .local), Variant(mode: .preCopy, isPaused: true),
+        Variant(mode: .preCopy, usesBaseProtocol: true),
+        Variant(mode: .local, usesBaseProtocol: true),
+    ]
+
+    func migration(seed: UInt64, faults: [SimulatedFault]) -> SimulatedMigration {
+        SimulatedMigration(
+            seed: seed, faults: faults, mode: mode, isPaused: isPaused,
+            usesBaseProtocol: usesBaseProtocol)
+    }
+
+    var description: String {
+        mode.rawValue + (isPaused ? ", paused" : "") + (usesBaseProtocol ? ", base protocol" : "")
+    }
+
+    var testDescription: String { description }
+}
