@@ -51,6 +51,6 @@
 #define TRAMPOLINE_ADDRESS 0x8000
 
 // Entry points are spaced evenly, so that Swift can fill the IDT.
-#define ENTRY_SPACING 32
+#define ENTRY_SPACING 64
 
 #endif

@@ -3,11 +3,12 @@ import Intrinsics
 /// What the boot processor does beside its share of the work: devices, reports, commands, and the
 /// end.
 struct Conductor {
-    private let guest: Guest
+    let guest: Guest
     private var worker: Worker
     private let processor: Processor
     private var nextReport: UInt64
     private var nextListening: UInt64 = 0
+    private let reportInterval: UInt64
     private let listeningInterval: UInt64
     private let end: UInt64
 
@@ -16,7 +17,8 @@ struct Conductor {
         processor = guest.processors[0]
         worker = Worker(processor, guest)
         let clock = guest.clock
-        nextReport = clock.start + clock.cycles(milliseconds: guest.options.reportMilliseconds)
+        reportInterval = clock.cycles(milliseconds: guest.options.reportMilliseconds)
+        nextReport = clock.start + reportInterval
         listeningInterval = clock.cycles(milliseconds: 10)
         end =
             guest.options.runSeconds.map { clock.start + clock.cycles(milliseconds: $0 * 1000) }
@@ -29,7 +31,10 @@ struct Conductor {
             var isBusy = worker.step()
             let now = processor.observe()
             if deviceStep(now) { isBusy = true }
-            if now >= nextReport { report(now) }
+            if now >= nextReport {
+                nextReport = now + reportInterval
+                report()
+            }
             if now >= nextListening { listen(now) }
             if now >= end { finish() }
             if !guest.reporter.serial.isEmpty {
@@ -71,66 +76,5 @@ struct Conductor {
         case .reset: Power.reset()
         case .fault: undefined_instruction()
         }
-    }
-
-    private mutating func report(_ now: UInt64) {
-        let clock = guest.clock
-        nextReport = now + clock.cycles(milliseconds: guest.options.reportMilliseconds)
-        guard guest.reporter.serial.isEmpty else { return }
-        var longest: UInt64 = 0
-        var recent: UInt64 = 0
-        for index in 0..<guest.processors.count {
-            let gap = guest.processors[index].gap
-            longest = max(longest, gap.longestCycles)
-            recent = max(recent, gap.takeRecent())
-        }
-        var line = Line("report")
-        line.add("uptime_ms", clock.uptime)
-        line.add("gap_us", clock.microseconds(longest))
-        line.add("gap_recent_us", clock.microseconds(recent))
-        addMemory(to: &line)
-        addDisks(to: &line)
-        addNetwork(to: &line)
-        line.add("errors", guest.reporter.errors)
-        guest.reporter.write(line)
-    }
-
-    private func addMemory(to line: inout Line) {
-        guard guest.options.memory != nil else { return }
-        var writes: UInt64 = 0
-        var verified: UInt64 = 0
-        var passes = UInt64.max
-        for part in guest.memoryWorkloads {
-            guard let part else { continue }
-            writes += part.writes.value
-            verified += part.verified.value
-            passes = min(passes, part.passes.value)
-        }
-        line.add("mem_writes", writes)
-        line.add("mem_verified", verified)
-        line.add("mem_passes", passes)
-        line.add("mem_errors", guest.reporter.memoryErrors.value)
-    }
-
-    private func addDisks(to line: inout Line) {
-        guard !guest.disks.isEmpty else { return }
-        var writes: UInt64 = 0
-        var reads: UInt64 = 0
-        for disk in guest.disks {
-            writes += disk.writes.value
-            reads += disk.reads.value
-        }
-        line.add("disk_writes", writes)
-        line.add("disk_reads", reads)
-        line.add("disk_errors", guest.reporter.diskErrors.value)
-    }
-
-    private func addNetwork(to line: inout Line) {
-        guard let network = guest.network else { return }
-        line.add("net_rx", network.received.value)
-        line.add("net_tx", network.sent.value)
-        line.add("tcp_connections", network.tcp.openConnections)
-        line.add("tcp_lost", network.tcp.lost.value)
-        line.add("tcp_bytes", network.tcp.bytes.value)
     }
 }

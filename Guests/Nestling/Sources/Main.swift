@@ -84,7 +84,7 @@ private func addProcessors(to guest: Guest) {
 
 private func addWorkloads(to guest: Guest, _ devices: Devices) {
     for index in 0..<guest.processors.count { addMemoryWorkload(index, to: guest) }
-    for index in 0..<4 {
+    for index in 0..<DiskOptions.limit {
         if let options = guest.options.disks[index] {
             guard options.number < devices.disks.count else { stop(what: "no_such_disk") }
             guard

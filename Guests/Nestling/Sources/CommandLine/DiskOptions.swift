@@ -1,5 +1,9 @@
 /// `disk=`: writes and reads with stamps.
 struct DiskOptions {
+    /// How many disks can have work.
+    static let limit = 4
+
+    /// Which disk, in the order of the bus.
     var number = 0
     var size: UInt64 = 16 << 20
     var depth = 4
@@ -25,7 +29,7 @@ struct DiskOptions {
         }
         if key == "rate" && value == "max" { return true }
         guard let argument = value.number else { return false }
-        if key == "id" && argument < 4 {
+        if key == "id" && argument < Self.limit {
             number = Int(argument)
         } else if key == "size" && argument > 0 {
             size = argument

@@ -26,34 +26,31 @@ final class Reporter {
 
     func memoryError(address: UInt64, expected: UInt64, found: UInt64, processor: Int) {
         memoryErrors.addShared(1)
-        guard let line = errorLine("memory") else { return }
-        var memoryLine = line
-        memoryLine.add("address", hexadecimal: address)
-        memoryLine.add("expected", hexadecimal: expected)
-        memoryLine.add("found", hexadecimal: found)
-        memoryLine.add("vcpu", UInt64(processor))
-        write(memoryLine)
+        guard var line = errorLine("memory") else { return }
+        line.add("address", hexadecimal: address)
+        line.add("expected", hexadecimal: expected)
+        line.add("found", hexadecimal: found)
+        line.add("vcpu", UInt64(processor))
+        write(line)
     }
 
     func diskError(_ what: StaticString, disk: Int, sector: UInt64, expected: UInt64, found: UInt64)
     {
         diskErrors.addShared(1)
-        guard let line = errorLine(what) else { return }
-        var diskLine = line
-        diskLine.add("disk", UInt64(disk))
-        diskLine.add("sector", sector)
-        diskLine.add("expected", expected)
-        diskLine.add("found", found)
-        write(diskLine)
+        guard var line = errorLine(what) else { return }
+        line.add("disk", UInt64(disk))
+        line.add("sector", sector)
+        line.add("expected", expected)
+        line.add("found", found)
+        write(line)
     }
 
     /// Something else that must not happen.
     func error(_ what: StaticString, _ key: StaticString, _ value: UInt64) {
         otherErrors.addShared(1)
-        guard let line = errorLine(what) else { return }
-        var otherLine = line
-        otherLine.add(key, value)
-        write(otherLine)
+        guard var line = errorLine(what) else { return }
+        line.add(key, value)
+        write(line)
     }
 
     func filled(_ pages: UInt64) {

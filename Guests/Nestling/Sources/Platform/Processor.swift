@@ -78,7 +78,7 @@ final class Processor {
 
     private func describeTask(at base: UInt64, selector: UInt64) {
         let entry = pointer(descriptor_table_address() + selector, to: UInt64.self)
-        let limit: UInt64 = 104 + 513 - 1
+        let limit = UInt64(MemoryLayout<task_state>.size) - 1
         let availableTask: UInt64 = 0x89 << 40
         let low: UInt64 = (base & 0xff_ffff) << 16
         let high: UInt64 = (base >> 24 & 0xff) << 56

@@ -38,7 +38,7 @@ final class MemoryWorkload {
         hotPages = min(max(options.hot / Self.pageSize / UInt64(shares), 1), pages)
         guard let table = memory.allocateZeroed(pages * 4),
             // Parts lie at both ends of memory, so that a large guest has some above 4 GiB.
-            let area = memory.allocate(pages * Self.pageSize, high: share % 2 == shares % 2)
+            let area = memory.allocate(pages * Self.pageSize, high: share % 2 == 1)
         else { return nil }
         start = area
         generations = pointer(table, to: UInt32.self)
