@@ -34,6 +34,7 @@ import Testing
         ("GET /x HTTP/1.0\r\n\r\n", false),
         ("GET /x HTTP/1.1\r\nConnection: close\r\n\r\n", false),
         ("GET /x HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", false),
+        ("HEAD /x HTTP/1.1\r\n\r\n", false),
         ("GET /x HTTP/1.1\r\n\r\n", true),
     ])
     func connectionIsKeptAsAsked(text: String, keepsAlive: Bool) throws {

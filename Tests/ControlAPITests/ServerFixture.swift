@@ -59,13 +59,26 @@ final class RecordingHandler: APIHandler {
         case fail(APIFailure)
         /// Drop the reply.
         case drop
-        /// Keep `vm.receive-migration` until `release`; answer the others 204.
+        /// Keep each `vm.receive-migration` until `release`; answer the others 204.
         case keepReceiving
     }
 
-    private struct State: ~Copyable {
+    private struct State {
         var calls: [APICall] = []
-        var kept: APIReply?
+        var kept: [KeptReply] = []
+    }
+
+    private final class KeptReply: Sendable {
+        private let reply: Mutex<APIReply?>
+
+        init(_ reply: consuming APIReply) {
+            self.reply = Mutex(reply)
+        }
+
+        func succeed() {
+            let reply = reply.withLock { $0.take() }
+            if let reply { reply.succeed() }
+        }
     }
 
     private let behaviour: Behaviour
@@ -97,20 +110,24 @@ final class RecordingHandler: APIHandler {
     }
 
     private func keep(_ reply: consuming APIReply) {
-        var slot: APIReply? = reply
-        state.withLock { $0.kept = slot.take() }
+        let kept = KeptReply(reply)
+        state.withLock { $0.kept.append(kept) }
         keeping.signal()
     }
 
-    /// Waits until a reply is kept.
+    /// Waits until one more reply is kept.
     func waitForKept() throws {
         try keeping.wait(deadline: testDeadline)
+        keeping.drain()
     }
 
-    /// Answers the kept reply with 204.
+    /// Answers the kept replies with 204.
     func release() {
-        let kept = state.withLock { $0.kept.take() }
-        if let kept { kept.succeed() }
+        let kept = state.withLock { state in
+            defer { state.kept = [] }
+            return state.kept
+        }
+        for reply in kept { reply.succeed() }
     }
 }
 

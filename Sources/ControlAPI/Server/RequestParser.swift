@@ -119,11 +119,9 @@ final class RequestParser {
         case .head(let head):
             headBytes = 0
             bodyRemaining = try announcedLength(of: head)
-            // The decoder takes what follows a wish for another protocol as that protocol.
-            let isUpgrade = head.method == .CONNECT || head.headers.contains(name: "upgrade")
             current = HTTPRequest(
                 method: head.method.rawValue, path: head.uri,
-                keepsAlive: head.isKeepAlive && !isUpgrade)
+                keepsAlive: head.isKeepAlive && !endsConnection(head))
             expectsContinue = head.headers["expect"].contains { $0.lowercased() == "100-continue" }
         case .body(let buffer):
             guard (current?.body.count ?? 0) + buffer.readableBytes <= limits.body else {
@@ -137,6 +135,12 @@ final class RequestParser {
             bodyRemaining = 0
             expectsContinue = false
         }
+    }
+
+    /// Whether nothing can follow the answer: the decoder takes what follows a wish for another
+    /// protocol as that protocol, and who asks with HEAD does not expect the body of a refusal.
+    private func endsConnection(_ head: HTTPRequestHead) -> Bool {
+        head.method == .CONNECT || head.method == .HEAD || head.headers.contains(name: "upgrade")
     }
 
     /// The length of the body as the head says it, 0 where it says none.
