@@ -13,6 +13,9 @@ struct HTTPRequest: Equatable {
 
 /// Takes the bytes of one connection apart into requests. The grammar is that of the HTTP library;
 /// sizes are limited here. It belongs to one thread.
+///
+/// The library's own sockets drop descriptors that are passed, so its decoder gets the bytes by a
+/// channel without a socket.
 final class RequestParser {
     /// The limits of a request, in bytes.
     struct Limits: Sendable {
