@@ -107,7 +107,7 @@ final class SerialOutputStream: Sendable {
                 callLater()
                 return
             } catch {
-                // The reader is gone for good; waiting for it would only fill the buffer.
+                // The reader is gone for good, or the file full; waiting for it would only fill the buffer.
                 state.withLock { state in
                     state.dropped += UInt64(state.waiting.count)
                     state.waiting.removeAll()
