@@ -86,12 +86,11 @@ public final class NetDevice: VirtioDevice {
     /// Nothing: a tap is open in one process only.
     public func bind() throws(DeviceError) {}
 
-    /// Opens the tap.
+    /// Opens the tap: the one that was released, or for a source that does not say (a base-protocol
+    /// one), the one that is configured.
     public func takeOver(_ backendState: [UInt8]?) throws(DeviceError) {
-        let released = try backendState.map { bytes throws(DeviceError) in
-            try releasedTap(bytes)
-        }
-        try openTap(released)
+        guard let bytes = backendState, !bytes.isEmpty else { return try openTap(nil) }
+        try openTap(try releasedTap(bytes))
     }
 
     /// Begins to move frames.
