@@ -30,6 +30,8 @@ public struct Errno: RawRepresentable, Equatable, Hashable, Sendable, CustomStri
     public static let isDirectory = Errno(rawValue: EISDIR)
     /// `EROFS`
     public static let readOnlyFileSystem = Errno(rawValue: EROFS)
+    /// `EBADFD`: also what a queue of a tap is that is detached from it.
+    public static let badDescriptorState = Errno(rawValue: EBADFD)
     /// `EBUSY`
     public static let busy = Errno(rawValue: EBUSY)
     /// `EAGAIN`

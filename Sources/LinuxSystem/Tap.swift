@@ -41,9 +41,7 @@ public struct Tap: ~Copyable, Sendable {
     ///   CAP_NET_ADMIN unless the tap belongs to the user.
     public init(name: String, multipleQueues: Bool = false) throws(SystemError) {
         let object = name.isEmpty ? "a new tap" : "tap \(name)"
-        let descriptor = try OwnedDescriptor(
-            opening: "/dev/net/tun", [.write, .nonblocking],
-            advice: "the tun module must be loaded, and the user allowed to open the device")
+        let descriptor = try Tap.openDevice()
         var request = unsafe ifreq()
         // SAFETY: the name is a terminated string, and the kernel reads and writes the local.
         _ = try check(unsafe clinux_name_interface(&request, name), "open", object)
@@ -129,6 +127,17 @@ public struct Tap: ~Copyable, Sendable {
 
     /// Ethernet packets, with nothing before them but the virtio-net header.
     private static let requiredFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+
+    /// Finds out whether this process can use taps at all, without opening one.
+    public static func checkAvailability() throws(SystemError) {
+        _ = try openDevice()
+    }
+
+    private static func openDevice() throws(SystemError) -> OwnedDescriptor {
+        try OwnedDescriptor(
+            opening: "/dev/net/tun", [.write, .nonblocking],
+            advice: "the tun module must be loaded, and the user allowed to open the device")
+    }
 
     private static func advice(for reason: Errno) -> String? {
         switch reason {

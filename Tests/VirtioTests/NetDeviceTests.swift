@@ -222,6 +222,8 @@ struct NetDeviceTests {
             #expect(try driver.command([4, 0, 2, 0], fixture) == 0)
             #expect(try driver.command([4, 0, 3, 0], fixture) == 1)
             #expect(try driver.command([4, 0], fixture) == 1)
+            // A pair that is off is no failure.
+            #expect(fixture.events.all == [.activated])
         }
     }
 

@@ -28,7 +28,7 @@ struct BlockQueue: Sendable {
             fail(error)
             status = .failure
         }
-        chain.writable.write([status.rawValue], at: request.room)
+        chain.writable.store(status.rawValue, at: request.room)
         return UInt32(clamping: request.room + 1)
     }
 

@@ -83,8 +83,15 @@ public final class NetDevice: VirtioDevice {
         try? tap?.setActivePairs(1)
     }
 
-    /// Nothing: a tap is open in one process only.
-    public func bind() throws(DeviceError) {}
+    /// Nothing can be kept, since a tap is open in one process only. But a host without taps is
+    /// found out while the guest is still safe elsewhere.
+    public func bind() throws(DeviceError) {
+        do throws(SystemError) {
+            try Tap.checkAvailability()
+        } catch {
+            throw .system(device: identifier, error)
+        }
+    }
 
     /// Opens the tap: the one that was released, or for a source that does not say (a base-protocol
     /// one), the one that is configured.
@@ -251,7 +258,10 @@ extension NetDevice {
         let knowsAllPairs = activation.features.contains(NetFeature.multipleQueues)
         let queue = activation.queues[knowsAllPairs ? 2 * pairCount : 2]
         return NetControl(queue: queue, notifier: activation.notifier) { [self] command in
-            perform(command)
+            let isDone = perform(command)
+            // Pairs that are on now look at their queue of the tap again.
+            for index in 0..<pairCount { activation.queues[2 * index].doorbell.signal() }
+            return isDone
         }
     }
 

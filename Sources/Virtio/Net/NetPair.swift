@@ -80,10 +80,9 @@ struct NetPair: ~Copyable {
             } catch {
                 // As on any network, a frame that cannot be sent is lost. Those that make no
                 // sense are the driver's affair, and an interface that is down is the host's.
-                if error.errno != .invalidArgument, error.errno != .wouldBlock,
-                    error.errno != .inputOutput
-                {
-                    port.fail(error)
+                switch error.errno {
+                case .invalidArgument, .wouldBlock, .inputOutput, .badDescriptorState: break
+                default: port.fail(error)
                 }
             }
             return 0
@@ -153,10 +152,16 @@ struct NetPair: ~Copyable {
             let length = try receiveChain.writable.fill(
                 from: 0, count: room, by: port.tap.tap.descriptor)
             // The frame takes one buffer; the kernel leaves that field of the header alone.
-            receiveChain.writable.write([1, 0], at: 10)
+            receiveChain.writable.store(1 as UInt16, at: 10)
             return length
         } catch {
-            if error.errno != .wouldBlock {
+            switch error.errno {
+            case .wouldBlock:
+                break
+            case .badDescriptorState:
+                // The driver has switched this pair off; the doorbell tells when it is on again.
+                outcome = .failed
+            default:
                 port.fail(error)
                 outcome = .failed
             }

@@ -1,5 +1,5 @@
 internal import GuestMemory
-internal import Machine
+public import Machine
 public import StateCoding
 internal import Synchronization
 
@@ -91,6 +91,18 @@ extension VirtioPCIState.Queue {
 }
 
 extension VirtioPCITransport {
+    /// The kinds of state that devices behind this transport have, for a destination to compare
+    /// before any state comes.
+    public static let components: [ComponentVersion] = [
+        ComponentVersion(name: PCIFunctionState.name, version: PCIFunctionState.version),
+        ComponentVersion(name: MSIXTableState.name, version: MSIXTableState.version),
+        ComponentVersion(name: VirtioPCIState.name, version: VirtioPCIState.version),
+        ComponentVersion(name: BlockState.name, version: BlockState.version),
+        ComponentVersion(name: NetState.name, version: NetState.version),
+        ComponentVersion(name: ConsoleState.name, version: ConsoleState.version),
+        ComponentVersion(name: EntropyState.name, version: EntropyState.version),
+    ]
+
     /// Writes function, transport and device. The device stands still.
     public func save(into writer: inout StateWriter) {
         function.save(into: &writer)

@@ -95,6 +95,16 @@ public struct BufferList: ~Copyable {
         unsafe write(bytes.span.bytes, at: offset)
     }
 
+    /// Writes a little-endian integer, which may lie in several buffers, as far as there is room
+    /// for it, and records the pages as written.
+    public func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int) {
+        let value = value.littleEndian
+        unsafe withUnsafeBytes(of: value) { bytes in
+            // SAFETY: the view ends with the closure, as the bytes do.
+            _ = unsafe write(RawSpan(_unsafeBytes: bytes), at: offset)
+        }
+    }
+
     /// Copies bytes from the guest, as many as there are.
     ///
     /// - Parameters:
@@ -138,7 +148,9 @@ public struct BufferList: ~Copyable {
     public mutating func fill(
         from offset: Int, count: Int, by file: borrowing OwnedDescriptor, position: Int? = nil
     ) throws(SystemError) -> Int {
-        let done = try unsafe withVectors(from: offset, count: count, file) {
+        // Also after an error: direct access may have written some of the pages by then.
+        defer { markDirty(from: offset, count: count) }
+        return try unsafe withVectors(from: offset, count: count, file) {
             (vectors, file) throws(SystemError) in
             if let position {
                 try unsafe file.read(into: vectors, at: position)
@@ -146,8 +158,6 @@ public struct BufferList: ~Copyable {
                 try unsafe file.read(into: vectors)
             }
         }
-        markDirty(from: offset, count: done)
-        return done
     }
 
     /// Writes a run of bytes to a descriptor in one call.
