@@ -58,6 +58,12 @@ let modules: [Target] = [
             log,
         ],
         swiftSettings: strict),
+    .executableTarget(
+        name: "MartletBench",
+        dependencies: [
+            "LinuxSystem", "GuestMemory", "Machine", "ControlAPI", "Harness", argumentParser,
+        ],
+        path: "Benchmarks/MartletBench", swiftSettings: strict),
 ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {

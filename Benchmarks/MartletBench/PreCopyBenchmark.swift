@@ -1,0 +1,28 @@
+import LinuxSystem
+
+/// The rate of pre-copy in relation to a bare pump: wire bytes over time of an idle guest's first
+/// pass, all of whose memory has random contents.
+///
+/// All memory was touched before: the source's by the guest, the destination's because
+/// `prefault=on` travels with the guest. Each move is between two runs of the pump, and its rate is
+/// compared with the mean of both.
+struct PreCopyBenchmark {
+    private static let moves = 5
+
+    func run(in lab: borrowing Lab) throws -> [Figure] {
+        var guest = try TravellingGuest("pre-copy", memory: "size=1G,prefault=on", in: lab)
+        let pump = try BarePump(byteCount: 1 << 30)
+        var ratios: [Double] = []
+        var before = try pump.bytesPerSecond()
+        for _ in 0..<Self.moves {
+            let rate = Double(try guest.move(.tcp, in: lab).bytesPerSecond)
+            let after = try pump.bytesPerSecond()
+            ratios.append(rate / ((before + after) / 2))
+            lab.note(
+                "pre-copy: \(decimal(rate / 1e9)) GB/s, pump before \(decimal(before / 1e9)), "
+                    + "after \(decimal(after / 1e9))")
+            before = after
+        }
+        return [Figure("pre_copy_to_pump", ratios, "ratio", .atLeast(0.6))]
+    }
+}

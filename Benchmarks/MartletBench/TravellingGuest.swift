@@ -1,0 +1,83 @@
+import ControlAPI
+import Harness
+import LinuxSystem
+
+/// An idle Nestling that is moved from VMM process to VMM process.
+struct TravellingGuest {
+    /// Where it is now.
+    private(set) var process: MartletProcess
+
+    private let name: String
+    private var moves = 0
+
+    /// How it moves.
+    enum Mode: String {
+        /// Its memory is handed over.
+        case local
+        /// Its memory is copied over loopback.
+        case tcp
+    }
+
+    /// How a move went, as the source tells.
+    struct Move {
+        var result: MigrationResult
+        /// Bytes of memory per second of the last pass that was long enough to measure.
+        var bytesPerSecond: UInt64
+    }
+
+    /// Boots it with memory full of random contents and waits until it has no more to do.
+    ///
+    /// - Parameters:
+    ///   - name: names its sockets and logs.
+    ///   - memory: the value of `--memory`.
+    init(_ name: String, memory: String, in lab: borrowing Lab) throws {
+        self.name = name
+        let serial = "\(lab.folder)/\(name).serial"
+        process = try MartletProcess(
+            executable: lab.executable, name: "\(name)-0", folder: lab.folder,
+            arguments: [
+                "--kernel", lab.guest, "--cmdline", "fill=random", "--memory", memory,
+                "--serial", "file=\(serial)",
+            ])
+        lab.note("\(name): the guest fills its memory")
+        var log = try SerialLog(path: serial)
+        try lab.wait(for: "the guest's memory to be filled", seconds: 120) {
+            try log.newLines().contains { $0.kind == .filled }
+        }
+    }
+
+    /// Moves it into a new process. The old one has ended when this returns.
+    mutating func move(_ mode: Mode, in lab: borrowing Lab) throws -> Move {
+        moves += 1
+        let destination = try MartletProcess(
+            executable: lab.executable, name: "\(name)-\(moves)", folder: lab.folder)
+        let url =
+            switch mode {
+            case .local: "unix:\(lab.folder)/\(name)-\(moves).migration"
+            case .tcp: "tcp:\(try lab.freeLoopbackAddress())"
+            }
+        let reception = try destination.receive(at: url)
+        var request = SendMigrationData(destinationURL: url)
+        request.local = mode == .local
+        try process.client.sendMigration(request)
+        let report = try lastReport(in: lab)
+        guard let result = report.result, result.outcome == .completed else {
+            throw BenchmarkError.unexpected("A move failed: \(report.result?.errors ?? [])")
+        }
+        try reception.wait()
+        _ = try process.process.wait(deadline: .after(milliseconds: 10_000))
+        process = destination
+        return Move(result: result, bytesPerSecond: report.rateBytesPerSecond)
+    }
+
+    /// Follows a move, seldom enough not to be seen in its figures.
+    private func lastReport(in lab: borrowing Lab) throws -> MigrationProgressReport {
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
+        while true {
+            let report = try process.client.migrationProgress()
+            if report.result != nil { return report }
+            guard !deadline.hasPassed else { throw BenchmarkError.late("a move to end") }
+            MonotonicInstant.after(milliseconds: 50).sleep()
+        }
+    }
+}
