@@ -31,6 +31,13 @@ private func configuration(
         #expect(EthernetAddress(text)?.bytes == expected)
     }
 
+    @Test func randomAddressIsLocalAndForOneInterface() throws {
+        let addresses = try (0..<64).map { _ in try EthernetAddress.random() }
+        #expect(addresses.allSatisfy { $0.bytes[0] & 0b11 == 0b10 })
+        #expect(Set(addresses).count == 64)
+        #expect(EthernetAddress(addresses[0].description) == addresses[0])
+    }
+
     @Test func configurationShowsAddressAndLimits() throws {
         let fixture = try TransportFixture(NetDevice(try configuration(queuePairs: 2)))
         fixture.enableMemory()

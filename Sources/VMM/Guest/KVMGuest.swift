@@ -81,6 +81,12 @@ final class KVMGuest: Sendable {
             throw .configuration("The guest has no kernel; set payload.kernel")
         }
         let memory = try GuestRAM.make(for: configuration.memory)
+        var configuration = configuration
+        do throws(SystemError) {
+            try configuration.chooseEthernetAddresses()
+        } catch {
+            throw .machine("\(error)")
+        }
         try self.init(
             building: configuration, memory: memory, cpuid: nil, environment, handler: handler)
         do {

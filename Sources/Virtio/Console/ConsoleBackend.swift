@@ -7,11 +7,15 @@ public struct ConsoleConfiguration: Hashable, Sendable {
     public var identifier: String
     /// Where its output goes, and its input comes from.
     public var output: SerialOutput
+    /// Whether input is taken where there is some; false where another device of the guest takes
+    /// it.
+    public var takesInput: Bool
 
     /// A console.
-    public init(identifier: String, output: SerialOutput) {
+    public init(identifier: String, output: SerialOutput, takesInput: Bool = true) {
         self.identifier = identifier
         self.output = output
+        self.takesInput = takesInput
     }
 }
 
@@ -23,13 +27,15 @@ final class ConsoleBackend: Sendable {
     let input: SharedDescriptor?
 
     /// Opens what the configuration names.
-    init(_ configuration: SerialOutput) throws(SystemError) {
-        switch configuration {
+    init(_ configuration: ConsoleConfiguration) throws(SystemError) {
+        switch configuration.output {
         case .null:
             (output, input) = (nil, nil)
         case .standardStreams:
             output = SharedDescriptor(try StandardStream.output.duplicate())
-            input = SharedDescriptor(try StandardStream.input.duplicate())
+            input =
+                configuration.takesInput
+                ? SharedDescriptor(try StandardStream.input.duplicate()) : nil
         case .file(let path):
             output = SharedDescriptor(
                 try OwnedDescriptor(opening: path, [.write, .create, .append]))

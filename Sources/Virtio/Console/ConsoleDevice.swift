@@ -58,7 +58,7 @@ public final class ConsoleDevice: VirtioDevice {
     /// Opens the streams, which any number of processes can write to.
     public func bind() throws(DeviceError) {
         do throws(SystemError) {
-            let opened = try ConsoleBackend(configuration.output)
+            let opened = try ConsoleBackend(configuration)
             backend.withLock { $0 = opened }
         } catch {
             throw .system(device: identifier, error)

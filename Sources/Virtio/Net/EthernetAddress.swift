@@ -1,3 +1,5 @@
+public import LinuxSystem
+
 /// The address of a network interface on its Ethernet.
 public struct EthernetAddress: Hashable, Sendable {
     /// Six bytes, in the order in which they are sent.
@@ -6,6 +8,19 @@ public struct EthernetAddress: Hashable, Sendable {
     /// An address of six bytes; nil for any other number.
     public init?(bytes: [UInt8]) {
         guard bytes.count == 6 else { return nil }
+        self.bytes = bytes
+    }
+
+    /// An address that nobody has assigned, for one interface (locally administered, not a group).
+    public static func random() throws(SystemError) -> EthernetAddress {
+        var bytes = [UInt8](repeating: 0, count: 6)
+        var span = bytes.mutableSpan
+        try RandomBytes.fill(&span)
+        bytes[0] = bytes[0] & 0xFC | 0x02
+        return EthernetAddress(checked: bytes)
+    }
+
+    private init(checked bytes: [UInt8]) {
         self.bytes = bytes
     }
 
