@@ -7,10 +7,11 @@ import Virtio
 /// order follows from the configuration alone, so that it is the same at both ends of a migration.
 enum DeviceFactory {
     /// The components of PCI and virtio state, for the destination to compare.
-    static let components = [
-        ComponentVersion(name: "pci-ports", version: 1),
-        ComponentVersion(name: "pci", version: 1),
-    ] + VirtioPCITransport.components
+    static let components =
+        [
+            ComponentVersion(name: "pci-ports", version: 1),
+            ComponentVersion(name: "pci", version: 1),
+        ] + VirtioPCITransport.components
 
     /// All devices of a guest.
     static func makeDevices(
