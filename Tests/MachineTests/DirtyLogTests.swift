@@ -58,7 +58,7 @@ struct DirtyLogTests {
     private func waitForProgress(of guest: TestGuest) throws {
         let address = GuestAddress(UInt64(GuestProgram.counter))
         let before = try guest.memory.load(UInt32.self, at: address)
-        #expect(
+        try #require(
             try eventually { try guest.memory.load(UInt32.self, at: address) > before + 100 })
     }
 }

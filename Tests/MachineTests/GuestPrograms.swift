@@ -34,7 +34,47 @@ enum GuestProgram {
         [0xc7, 0x05] + bytes(address) + bytes(value)
     }
 
-    private static func bytes(_ value: UInt32) -> [UInt8] {
+    static func bytes(_ value: UInt32) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+}
+
+/// Programs that sleep until an interrupt and count it. Tables and handler are written by
+/// `InterruptTables`.
+extension GuestProgram {
+    /// Unmasks interrupt 4 at the first PIC, as vector 0x24, and switches on the serial port's
+    /// interrupt for an empty transmitter.
+    static let countSerialInterrupts: [UInt8] =
+        enter
+        + [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0x21, 0xef)].flatMap(outputByte)
+        + [0x66, 0xba, 0xf9, 0x03, 0xb0, 0x02, 0xee] + sleepForEver
+
+    /// Lets the local APIC's timer interrupt every millisecond, as vector 0x24.
+    static let countTimerInterrupts: [UInt8] =
+        enter
+        + store(0x1ff, at: 0xfee0_00f0) + store(0xb, at: 0xfee0_03e0)
+        + store(0x2_0024, at: 0xfee0_0320) + store(1_000_000, at: 0xfee0_0380) + sleepForEver
+
+    /// Reads the serial port's interrupt identification, counts, ends the interrupt at both chips
+    /// and sleeps again with an empty stack: mov dx, 0x3fa; in al, dx; inc dword [counter]; then as
+    /// it says. There is no IRET, which KVM cannot emulate in protected mode.
+    static let handler: [UInt8] =
+        [0x66, 0xba, 0xfa, 0x03, 0xec, 0xff, 0x05] + bytes(counter) + outputByte((0x20, 0x20))
+        + store(0, at: 0xfee0_00b0) + setStack + sleepForEver
+
+    /// mov esp, 3 MiB
+    private static let setStack: [UInt8] = [0xbc, 0, 0, 0x30, 0]
+
+    /// The stack; lgdt; lidt
+    private static let enter: [UInt8] =
+        setStack + [0x0f, 0x01, 0x15] + bytes(InterruptTables.pointers)
+        + [0x0f, 0x01, 0x1d] + bytes(InterruptTables.pointers + 8)
+
+    /// sti; hlt; jmp to the hlt
+    private static let sleepForEver: [UInt8] = [0xfb, 0xf4, 0xeb, 0xfd]
+
+    /// mov al, value; out port, al
+    private static func outputByte(_ access: (port: UInt8, value: UInt8)) -> [UInt8] {
+        [0xb0, access.value, 0xe6, access.port]
     }
 }

@@ -40,7 +40,7 @@ struct PlatformStateTests {
         try guest.platform.start()
         for _ in 0..<10 {
             let before = try value(guest)
-            #expect(try eventually { try value(guest) > before + 100 })
+            try #require(try eventually { try value(guest) > before + 100 })
             let state = try save(guest)
             let saved = try value(guest)
             // Nothing runs any more, and memory alone does not make the count go on.
@@ -49,7 +49,7 @@ struct PlatformStateTests {
             #expect(try value(guest) == saved)
             try guest.memory.store(UInt32(0), at: GuestAddress(UInt64(GuestProgram.counter)))
             try guest.platform.start()
-            #expect(try eventually { try value(guest) > saved })
+            try #require(try eventually { try value(guest) > saved })
             #expect(guest.events.all.isEmpty)
         }
         try guest.platform.pause()
@@ -60,7 +60,7 @@ struct PlatformStateTests {
         try guest.platform.start()
         for _ in 0..<5 {
             let before = (try value(guest), try value(guest, GuestProgram.secondCounter))
-            #expect(
+            try #require(
                 try eventually {
                     try value(guest) > before.0 + 100
                         && value(guest, GuestProgram.secondCounter) > before.1 + 100
@@ -71,18 +71,18 @@ struct PlatformStateTests {
             #expect(guest.events.all.isEmpty)
         }
         let before = try value(guest, GuestProgram.secondCounter)
-        #expect(try eventually { try value(guest, GuestProgram.secondCounter) > before })
+        try #require(try eventually { try value(guest, GuestProgram.secondCounter) > before })
         try guest.platform.pause()
     }
 
     @Test func unstartedProcessorWaitsInAnotherMachineToo() throws {
         let guest = try TestGuest(code: GuestProgram.count, processorCount: 2)
         try guest.platform.start()
-        #expect(try eventually { try value(guest) > 10 })
+        try #require(try eventually { try value(guest) > 10 })
         let next = try continued(guest, from: save(guest), processorCount: 2)
         let before = try value(next)
         try next.platform.start()
-        #expect(try eventually { try value(next) > before + 10 })
+        try #require(try eventually { try value(next) > before + 10 })
         try next.platform.pause()
         #expect(next.events.all.isEmpty)
     }
@@ -90,7 +90,7 @@ struct PlatformStateTests {
     @Test func stateIsTheSameAfterARoundTrip() throws {
         let guest = try TestGuest(code: GuestProgram.count)
         try guest.platform.start()
-        #expect(try eventually { try value(guest) > 10 })
+        try #require(try eventually { try value(guest) > 10 })
         let first = try decode(save(guest))
         let next = try continued(guest, from: encode(first))
         let second = try decode(save(next))
@@ -129,13 +129,13 @@ struct PlatformStateTests {
     @Test(arguments: [true, false]) func timestampGoesOn(isSameHost: Bool) throws {
         let guest = try TestGuest(code: GuestProgram.readTimestamp)
         try guest.platform.start()
-        #expect(try eventually { try value(guest) != 0 })
+        try #require(try eventually { try value(guest) != 0 })
         var states = try decode(save(guest))
         if !isSameHost { states.hostBoot = "another host" }
         let last = try timestamp(guest)
         let next = try continued(guest, from: encode(states))
         try next.platform.start()
-        #expect(try eventually { try timestamp(next) != last })
+        try #require(try eventually { try timestamp(next) != last })
         try next.platform.pause()
         let kilohertz = UInt64(states.processors[0].timestamp.kilohertz)
         let passed = (try timestamp(next) &- last) / kilohertz

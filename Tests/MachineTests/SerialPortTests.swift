@@ -50,7 +50,7 @@ private final class SerialPeer {
         let file = try MemoryFile(name: "output", size: 0)
         try port.bind(output: file.descriptor.duplicate(), loop: loop)
         send("one\ntwo\n", through: port)
-        #expect(
+        try #require(
             try eventually {
                 try file.descriptor.read(maximum: 100, at: 0) == Array("one\ntwo\n".utf8)
             })
@@ -62,7 +62,7 @@ private final class SerialPeer {
         let file = try MemoryFile(name: "output", size: 0)
         try port.bind(output: file.descriptor.duplicate(), loop: loop)
         send("login: ", through: port)
-        #expect(
+        try #require(
             try eventually {
                 try file.descriptor.read(maximum: 100, at: 0) == Array("login: ".utf8)
             })
@@ -97,7 +97,7 @@ private final class SerialPeer {
         try port.bind(output: pair.descriptor(), loop: loop)
         pair.close()
         send("lost\n", through: port)
-        #expect(eventually { port.droppedBytes == 5 })
+        try #require(eventually { port.droppedBytes == 5 })
         port.unbind()
     }
 
@@ -108,7 +108,7 @@ private final class SerialPeer {
         let text = (0..<20_000).map { UInt8(truncatingIfNeeded: $0) }
         var received: [UInt8] = []
         try pair.send(text)
-        #expect(
+        try #require(
             eventually {
                 while port.read(offset: 5, width: 1) & 1 == 1 {
                     received.append(UInt8(truncatingIfNeeded: port.read(offset: 0, width: 1)))
@@ -124,7 +124,7 @@ private final class SerialPeer {
         let pair = try SerialPeer()
         try port.bind(input: pair.descriptor(), loop: loop)
         try pair.send(Array("hello".utf8))
-        #expect(eventually { port.read(offset: 5, width: 1) & 1 == 1 })
+        try #require(eventually { port.read(offset: 5, width: 1) & 1 == 1 })
         #expect(port.read(offset: 0, width: 1) == UInt64(UInt8(ascii: "h")))
         port.unbind()
         var writer = StateWriter()
