@@ -118,6 +118,10 @@ let package = Package(
             ]),
         tests("ControlAPI", ["LinuxSystem", log]),
         tests("Harness", ["LinuxSystem"]),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["LinuxSystem", "MigrationProtocol", "ControlAPI", "Harness"],
+            swiftSettings: strict),
         tests(
             "VMM",
             [

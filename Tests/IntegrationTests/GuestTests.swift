@@ -1,0 +1,4 @@
+import Testing
+
+/// Tests with guests that work: one after the other, since they need the processors.
+@Suite(.serialized, .needsExecutable, .needsGuest) enum GuestTests {}

@@ -1,0 +1,86 @@
+import Harness
+import LinuxSystem
+import Synchronization
+import Testing
+
+/// Where the VMMs of one test live: a folder, and a network of their own where the user may make
+/// one. Everything goes with it.
+final class Lab: Sendable {
+    private let temporary: LabFolder
+    private let network: LabSpace?
+
+    /// An empty folder, and a network with a tap.
+    init() throws {
+        temporary = try LabFolder()
+        network = Prerequisites.hasNetworks ? try onOwnThread { try LabSpace() } : nil
+    }
+
+    /// A path in the folder.
+    func path(_ name: String) -> String { "\(temporary.path)/\(name)" }
+
+    /// Starts a VMM in this network, and waits until it answers.
+    ///
+    /// - Parameter name: names its socket and its log.
+    func start(_ name: String, _ arguments: [String] = []) throws -> MartletProcess {
+        let executable = try #require(Prerequisites.executable)
+        let folder = temporary.path
+        return try inNetwork {
+            try MartletProcess(
+                executable: executable, name: name, folder: folder, arguments: arguments)
+        }
+    }
+
+    /// Runs a program to its end in this network.
+    func run(_ path: String, _ arguments: [String]) throws -> CommandRun {
+        let folder = temporary.path
+        return try inNetwork {
+            try CommandRun(
+                path: path, arguments: arguments, folder: folder,
+                deadline: .after(milliseconds: 30_000))
+        }
+    }
+
+    /// Runs `martlet` with some words to its end in this network.
+    func martlet(_ arguments: String...) throws -> CommandRun {
+        try run(try #require(Prerequisites.executable), arguments)
+    }
+
+    /// Does something on a thread in this network.
+    func inNetwork<Value: Sendable>(
+        _ body: @escaping @Sendable () throws -> Value
+    ) throws -> Value {
+        guard let network else { return try body() }
+        return try onOwnThread {
+            try network.network.enter()
+            return try body()
+        }
+    }
+}
+
+/// Holds a network, which cannot be copied.
+private final class LabSpace: Sendable {
+    let network: LabNetwork
+
+    /// Moves the calling thread into the new network.
+    init() throws(SystemError) {
+        network = try LabNetwork.enterNew()
+    }
+}
+
+/// Does something on a thread made for it, which may enter namespaces, and waits for it.
+private func onOwnThread<Value: Sendable>(
+    _ body: @escaping @Sendable () throws -> Value
+) throws -> Value {
+    let outcome = Outcome<Value>()
+    let thread = try WorkerThread(name: "lab") { _ in
+        let result = Result { try body() }
+        outcome.value.withLock { $0 = result }
+    }
+    thread.join()
+    return try #require(outcome.value.withLock { $0 }).get()
+}
+
+/// What a thread leaves for whoever waits for it.
+private final class Outcome<Value: Sendable>: Sendable {
+    let value = Mutex<Result<Value, any Error>?>(nil)
+}

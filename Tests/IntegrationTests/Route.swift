@@ -1,0 +1,30 @@
+import ControlAPI
+import Testing
+
+/// A way for a guest to get from one VMM to another.
+enum Route: String, CaseIterable, CustomTestStringConvertible {
+    /// Pre-copy over TCP on the loopback interface.
+    case tcp
+    /// Pre-copy over a UNIX socket.
+    case unix
+    /// The memory is handed over.
+    case local
+
+    var testDescription: String { rawValue }
+
+    /// Where the destination listens.
+    func url(in lab: Lab) -> String {
+        switch self {
+        case .tcp: "tcp:127.0.0.1:4444"
+        case .unix: "unix:\(lab.path("move"))"
+        case .local: "unix:\(lab.path("local"))"
+        }
+    }
+
+    /// What the source is asked for.
+    func request(to url: String) -> SendMigrationData {
+        var request = SendMigrationData(destinationURL: url)
+        request.local = self == .local
+        return request
+    }
+}
