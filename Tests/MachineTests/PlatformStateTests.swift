@@ -173,6 +173,19 @@ struct PlatformStateTests {
         #expect(after - before < 60_000_000_000)
     }
 
+    @Test func unansweredEventTravelsWithTheGuest() throws {
+        // mov al, 0xfe; out 0x64, al; then count.
+        let guest = try TestGuest(code: [0xb0, 0xfe, 0xe6, 0x64] + GuestProgram.count)
+        try guest.platform.start()
+        #expect(try guest.events.wait() == [.reset])
+        let next = try continued(guest, from: save(guest))
+        #expect(next.platform.pendingEvent == .reset)
+        try next.platform.start()
+        #expect(try next.events.wait() == [.reset])
+        #expect(!next.platform.isRunning)
+        #expect(try value(next) == 0)
+    }
+
     @Test func runningGuestIsNotSaved() throws {
         let guest = try TestGuest(code: GuestProgram.count)
         try guest.platform.start()
@@ -252,6 +265,7 @@ struct PlatformStateTests {
         writer.append(clock)
         writer.append(processors)
         other.platform.serial.save(into: &writer)
+        writer.append(GuestEventState(pending: nil))
         return writer.bytes
     }
 

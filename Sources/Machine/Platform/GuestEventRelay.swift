@@ -1,11 +1,14 @@
 private import Synchronization
 
-/// Stops the processors when the guest does something to its whole machine, and tells the owner
-/// once.
+/// Stops the processors when the guest does something to its whole machine, and tells the owner.
+///
+/// The event stays pending until the machine is reset: the guest has left its course and waits for
+/// it. So it is saved with the guest, told again instead of running on, and not lost when a
+/// migration comes in between.
 final class GuestEventRelay: Sendable {
     private struct State {
         var processors: [Processor] = []
-        var isRaised = false
+        var pending: GuestEvent?
     }
 
     private let handler: @Sendable (GuestEvent) -> Void
@@ -20,12 +23,15 @@ final class GuestEventRelay: Sendable {
         state.withLock { $0.processors = processors }
     }
 
-    /// From any thread, also one of a processor. Only the first event until `rearm` counts: the
-    /// others are what the guest still did on its way to a stop.
+    /// What the guest did and nobody has acted on.
+    var pending: GuestEvent? { state.withLock { $0.pending } }
+
+    /// From any thread, also one of a processor. Only the first event counts: the others are what
+    /// the guest still did on its way to a stop.
     func raise(_ event: GuestEvent) {
         let processors = state.withLock { state -> [Processor]? in
-            guard !state.isRaised else { return nil }
-            state.isRaised = true
+            guard state.pending == nil else { return nil }
+            state.pending = event
             return state.processors
         }
         guard let processors else { return }
@@ -33,8 +39,17 @@ final class GuestEventRelay: Sendable {
         handler(event)
     }
 
-    /// Lets the next event through.
-    func rearm() {
-        state.withLock { $0.isRaised = false }
+    /// Tells the owner again what is pending.
+    ///
+    /// - Returns: whether anything is.
+    func repeatPending() -> Bool {
+        guard let pending else { return false }
+        handler(pending)
+        return true
+    }
+
+    /// Sets what is pending, without telling.
+    func setPending(_ event: GuestEvent?) {
+        state.withLock { $0.pending = event }
     }
 }

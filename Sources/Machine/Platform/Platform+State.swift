@@ -11,6 +11,7 @@ extension Platform {
         ComponentVersion(name: ClockState.name, version: ClockState.version),
         ComponentVersion(name: ProcessorsState.name, version: ProcessorsState.version),
         SerialPort.component,
+        ComponentVersion(name: GuestEventState.name, version: GuestEventState.version),
     ]
 
     /// Appends the state of a paused platform whose devices are quiet. Interrupts that were
@@ -32,6 +33,7 @@ extension Platform {
             throw .system(error)
         }
         serial.save(into: &writer)
+        writer.append(GuestEventState(pending: pendingEvent))
     }
 
     /// Puts a saved state into a platform that never ran. It writes nothing to the guest's RAM;
@@ -44,11 +46,13 @@ extension Platform {
         let chips: InterruptChipState
         let clock: ClockState
         let states: ProcessorsState
+        let event: GuestEventState
         do throws(StateError) {
             chips = try reader.read()
             clock = try reader.read()
             states = try reader.read()
             try serial.load(from: &reader)
+            event = try reader.read()
             try checkIdentifiers(of: states, path: reader.path)
         } catch {
             throw .state(error)
@@ -57,6 +61,7 @@ extension Platform {
         try clock.restore(to: kernel)
         let skipped = try restore(states)
         pendingState.withLock { $0 = states.processors }
+        noteArrival(pending: event.pending)
         return skipped
     }
 

@@ -46,7 +46,8 @@ public final class Platform: Sendable {
 
     private struct Phase {
         var isRunning = false
-        var hasRun = false
+        /// Whether guest code was stopped, here or where the state comes from.
+        var wasInterrupted = false
     }
 
     /// Builds the machine around `memory`.
@@ -104,19 +105,20 @@ public final class Platform: Sendable {
     /// Whether the processors run, as far as the owner started them.
     public var isRunning: Bool { phase.withLock { $0.isRunning } }
 
-    /// Lets the processors run.
+    /// What the guest did to its machine and `reset` has not answered yet.
+    public var pendingEvent: GuestEvent? { relay.pending }
+
+    /// Lets the processors run. A guest with a pending event does not run; its owner is told of
+    /// the event again.
     public func start() throws(PlatformError) {
-        let hasRun = phase.withLock { phase in
-            defer { (phase.isRunning, phase.hasRun) = (true, true) }
-            return phase.hasRun
-        }
-        relay.rearm()
-        if hasRun {
+        guard !relay.repeatPending() else { return }
+        if phase.withLock({ $0.wasInterrupted }) {
             // Watchdogs of the guest shall not take its pause for a hang.
             for processor in processors {
                 try platform { () throws(SystemError) in try processor.hardware.notePause() }
             }
         }
+        phase.withLock { $0.isRunning = true }
         for processor in processors { processor.resume() }
     }
 
@@ -127,7 +129,10 @@ public final class Platform: Sendable {
         for processor in processors {
             try platform { () throws(SystemError) in try processor.waitUntilParked() }
         }
-        phase.withLock { $0.isRunning = false }
+        phase.withLock { phase in
+            phase.wasInterrupted = phase.wasInterrupted || phase.isRunning
+            phase.isRunning = false
+        }
         serial.flush()
     }
 
@@ -143,7 +148,14 @@ public final class Platform: Sendable {
         try requirePaused("reset the guest")
         try powerOnState.restore(kernel: kernel, processors: processors, lists: registerLists)
         serial.reset()
+        relay.setPending(nil)
         try enter(boot, memoryIsUsed: true)
+    }
+
+    /// Takes note that the guest comes from elsewhere, with what it did there last.
+    func noteArrival(pending: GuestEvent?) {
+        phase.withLock { $0.wasInterrupted = true }
+        relay.setPending(pending)
     }
 
     func requirePaused(_ operation: String) throws(PlatformError) {
