@@ -53,8 +53,8 @@ public final class Platform: Sendable {
     /// Builds the machine around `memory`.
     ///
     /// - Parameters:
-    ///   - configuration: processors and their features. Leaves that came with a guest are not
-    ///     compared with the host's here; see `HostProcessor.missingFeatures`.
+    ///   - configuration: processors and their features. Leaves that came with a guest are
+    ///     compared with what the host has.
     ///   - memory: regions as `PhysicalLayout` places them.
     ///   - onEvent: told what the guest does to its whole machine, on a processor's thread, which
     ///     it must not block: not the place to wait for a pause.

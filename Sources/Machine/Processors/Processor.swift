@@ -59,11 +59,12 @@ final class Processor: Sendable {
 
     /// Lets the guest run.
     func resume() {
-        hardware.requestImmediateExit(false)
         control.withLock { control in
             guard control.command != .end else { return }
             control.command = .run
             control.isRunning = true
+            // With the lock held, so that the request always agrees with the command.
+            hardware.requestImmediateExit(false)
         }
         wakeUp.signal()
     }
@@ -72,11 +73,10 @@ final class Processor: Sendable {
     func requestPause() {
         let isRunning = control.withLock { control in
             if control.command == .run { control.command = .park }
+            if control.isRunning { hardware.requestImmediateExit(true) }
             return control.isRunning
         }
-        guard isRunning else { return }
-        hardware.requestImmediateExit(true)
-        thread.withLock { $0 }?.kick()
+        if isRunning { thread.withLock { $0 }?.kick() }
     }
 
     /// Waits until the thread has left the guest, as `requestPause` asked it to.
