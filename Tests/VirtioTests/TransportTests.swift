@@ -121,6 +121,16 @@ private func makeFixture() throws -> TransportFixture {
         #expect(fixture.events.failures.first?.hasPrefix("Queue 0: ") == true)
     }
 
+    @Test func repeatedFaultsAreReportedSparingly() throws {
+        let fixture = try makeFixture()
+        for _ in 0..<20 {
+            fixture.negotiate()
+            fixture.setQueue(0, DriverRing.layout(at: 0x4000_0000, size: 8))
+            #expect(fixture.status.contains(.needsReset))
+        }
+        #expect(fixture.events.failures.count == 5)
+    }
+
     @Test func deviceWorksAgainAfterTheReset() throws {
         let fixture = try makeFixture()
         try fixture.boot()

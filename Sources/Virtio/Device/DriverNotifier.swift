@@ -15,6 +15,8 @@ public final class DriverNotifier: Sendable {
     let configurationVector = Atomic<UInt16>(MSIXTable.noVector)
     /// Changes with the device's configuration, so that a driver can read it in several parts.
     let configurationGeneration = Atomic<UInt8>(0)
+    /// A driver may reset the device and do it again.
+    private let failures = FailureReport()
     private let raise: @Sendable (_ vector: UInt16) -> Void
     private let report: @Sendable (DeviceEvent) -> Void
 
@@ -63,7 +65,7 @@ public final class DriverNotifier: Sendable {
         let before = statusBits.bitwiseOr(
             DeviceStatus.needsReset.rawValue, ordering: .acquiringAndReleasing)
         guard !DeviceStatus(rawValue: before.oldValue).contains(.needsReset) else { return }
-        report(.failed(reason: reason))
+        if let text = failures.text(reason) { report(.failed(reason: text)) }
         configurationChanged()
     }
 

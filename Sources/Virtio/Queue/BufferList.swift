@@ -148,15 +148,22 @@ public struct BufferList: ~Copyable {
     public mutating func fill(
         from offset: Int, count: Int, by file: borrowing OwnedDescriptor, position: Int? = nil
     ) throws(SystemError) -> Int {
-        // Also after an error: direct access may have written some of the pages by then.
-        defer { markDirty(from: offset, count: count) }
-        return try unsafe withVectors(from: offset, count: count, file) {
-            (vectors, file) throws(SystemError) in
-            if let position {
-                try unsafe file.read(into: vectors, at: position)
-            } else {
-                try unsafe file.read(into: vectors)
+        do throws(SystemError) {
+            let done = try unsafe withVectors(from: offset, count: count, file) {
+                (vectors, file) throws(SystemError) in
+                if let position {
+                    try unsafe file.read(into: vectors, at: position)
+                } else {
+                    try unsafe file.read(into: vectors)
+                }
             }
+            markDirty(from: offset, count: done)
+            return done
+        } catch {
+            // Direct access may have written some of the pages before it failed. A descriptor
+            // that has nothing to read has not, and is asked too often to send so much again.
+            if error.errno != .wouldBlock { markDirty(from: offset, count: count) }
+            throw error
         }
     }
 
