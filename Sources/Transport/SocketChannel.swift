@@ -169,7 +169,7 @@ public final class SocketChannel: Channel {
         if buffer.count > count {
             buffer.removeLast(buffer.count - count)
         } else if buffer.count < count {
-            buffer.append(contentsOf: repeatElement(0, count: count - buffer.count))
+            buffer = [UInt8](repeating: 0, count: count)
         }
     }
 }

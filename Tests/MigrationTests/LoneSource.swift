@@ -1,0 +1,86 @@
+import GuestMemory
+import LinuxSystem
+import Logging
+import Machine
+import Migration
+import Synchronization
+import Testing
+import Transport
+
+/// A source whose destination is up to the test.
+final class LoneSource: Sendable {
+    let ledger = RunLedger()
+    let guest: SimulatedGuest
+    let control: OutgoingControl
+    let url: MigrationURL
+    private let seen = Mutex<[MigrationEvent]>([])
+    private let reactions = Mutex<[@Sendable (MigrationEvent) -> Void]>([])
+
+    init(_ url: MigrationURL) throws {
+        self.url = url
+        let memory = try GuestRAM(
+            layout: TwoEnds.layout, backing: .sharedFile(hugePages: nil))
+        for page in 0..<1000 as Range<UInt64> {
+            try memory.store(page + 1, at: GuestAddress(page * 4096))
+        }
+        guest = SimulatedGuest(
+            name: "source", memory: memory,
+            workload: SimulatedGuest.Workload(pagesPerSecond: 50_000), seed: 11, ledger: ledger)
+        control = try OutgoingControl()
+    }
+
+    var events: [MigrationEvent] { seen.withLock { $0 } }
+
+    /// Does something with the control, on the migration's thread, after a round.
+    func afterIteration(_ round: UInt64, _ body: @escaping @Sendable (OutgoingControl) -> Void) {
+        reactions.withLock { reactions in
+            reactions.append { [control] event in
+                if event == .memoryIteration(round) { body(control) }
+            }
+        }
+    }
+
+    /// Does something with the control when the answer to Takeover was lost.
+    func whenInDoubt(_ body: @escaping @Sendable (OutgoingControl) -> Void) {
+        reactions.withLock { reactions in
+            reactions.append { [control] event in
+                if case .inDoubt = event { body(control) }
+            }
+        }
+    }
+
+    /// Moves the running guest.
+    func move(_ adjust: (inout MigrationOptions) -> Void = { _ in }) throws -> TwoEnds.SourceResult
+    {
+        try guest.start()
+        let clock = try SimulatedClock(guest)
+        defer { clock.stop() }
+        var options = MigrationOptions(destination: url)
+        adjust(&options)
+        return run(.running(VirtualMachine(started: guest)), options)
+    }
+
+    /// Moves the guest as one that its owner has paused.
+    func movePaused() -> TwoEnds.SourceResult {
+        run(.paused(PausedMachine(stopped: guest)), MigrationOptions(destination: url))
+    }
+
+    private func run(
+        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions
+    ) -> TwoEnds.SourceResult {
+        let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
+            options: options, network: HostNetwork(allowsPlainTCP: false), control: control,
+            observer: { event in
+                self.seen.withLock { $0.append(event) }
+                for reaction in self.reactions.withLock({ $0 }) { reaction(event) }
+            },
+            logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))
+        return switch migration.run(guest) {
+        case .moved(let summary): .moved(summary)
+        case .stayed(.running, let error): .running(error)
+        case .stayed(.paused, let error): .paused(error)
+        case .stranded(_, let error): .stranded(error)
+        case .gone(let error): .gone(error)
+        }
+    }
+}
