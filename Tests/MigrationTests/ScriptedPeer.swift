@@ -44,7 +44,9 @@ struct ScriptedPeer {
     /// A request's 16 bytes.
     static func request(_ code: UInt8, length: Int = 0) -> [UInt8] {
         [code, 0, 0, 0, 0, 0, 0, 0]
-            + (0..<8).map { UInt8(truncatingIfNeeded: UInt64(length) >> ($0 * 8)) }
+            + (0..<8).map {
+                UInt8(truncatingIfNeeded: UInt64(bitPattern: Int64(length)) >> ($0 * 8))
+            }
     }
 
     /// A table's entry.

@@ -47,20 +47,21 @@ final class TwoEnds: Sendable {
     ]
 
     init(
-        _ url: MigrationURL, backing: MemoryBacking = .sharedFile(hugePages: nil),
+        _ url: MigrationURL, layout: [RegionLayout] = TwoEnds.layout,
+        backing: MemoryBacking = .sharedFile(hugePages: nil),
         workload: SimulatedGuest.Workload = .init(pagesPerSecond: 5000),
         destinationStep:
             @escaping @Sendable (HardwareError.Operation) throws(HardwareError) ->
             Void = { (_: HardwareError.Operation) throws(HardwareError) in }
     ) throws {
-        let memory = try GuestRAM(layout: Self.layout, backing: backing)
+        let memory = try GuestRAM(layout: layout, backing: backing)
         source = SimulatedGuest(
             name: "source", memory: memory, workload: workload, seed: 7, ledger: ledger)
         sourceControl = try OutgoingControl()
         destinationControl = try IncomingControl()
         listener = try HostNetwork(allowsPlainTCP: false).listen(on: url)
         done = try EventDescriptor(name: "destination done")
-        try fill(memory)
+        if layout == TwoEnds.layout { try fill(memory) }
         try startDestination(destinationStep)
     }
 

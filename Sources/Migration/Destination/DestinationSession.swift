@@ -211,6 +211,10 @@ final class DestinationSession<Outside: Network> {
         } catch {
             logger.warning("the source could not be told that the guest runs here: \(error)")
         }
+    }
+
+    /// Ends the connection after success, which may wait a moment for the source to do the same.
+    func close() {
         channel.connection.close(.orderly)
     }
 

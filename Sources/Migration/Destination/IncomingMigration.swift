@@ -123,10 +123,12 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             session.sayRunning()
             machine.hardware.announce()
             arrived()
+            session.close()
             return .running(machine)
         case .paused(let machine):
             session.sayRunning()
             arrived()
+            session.close()
             return .paused(machine)
         }
     }

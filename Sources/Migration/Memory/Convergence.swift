@@ -51,8 +51,9 @@ struct Convergence {
         if bytes == 0 { return Self.stateNanoseconds }
         guard bytesPerSecond > 0 else { return nil }
         let (scaled, overflow) = bytes.multipliedReportingOverflow(by: 1_000_000_000)
-        let memory = overflow ? UInt64.max / 2 : scaled / bytesPerSecond
-        return memory.addingReportingOverflow(Self.stateNanoseconds).partialValue
+        let memory = overflow ? .max : scaled / bytesPerSecond
+        let (sum, exceeded) = memory.addingReportingOverflow(Self.stateNanoseconds)
+        return exceeded ? .max : sum
     }
 
     /// Decides about `bytes` of dirty pages.
