@@ -31,6 +31,14 @@ final class LoneSource: Sendable {
 
     var events: [MigrationEvent] { seen.withLock { $0 } }
 
+    /// Writes to pages as the guest would, at a moment of the test's choice.
+    func dirtyPages() {
+        for page in 0..<1000 as Range<UInt64> {
+            // Addresses inside the first region never fail.
+            try? guest.memory.store(page, at: GuestAddress(page * 4096 + 64))
+        }
+    }
+
     /// Does something with the control, on the migration's thread, after a round.
     func afterIteration(_ round: UInt64, _ body: @escaping @Sendable (OutgoingControl) -> Void) {
         reactions.withLock { reactions in

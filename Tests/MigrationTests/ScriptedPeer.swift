@@ -93,6 +93,12 @@ final class BaseDestination: Sendable {
 
     private final class SeenBox: Sendable {
         let seen = Mutex(Seen())
+        let reaction = Mutex<(@Sendable () -> Void)?>(nil)
+    }
+
+    /// Does something whenever memory has arrived, before it is answered.
+    func whenMemoryArrives(_ body: @escaping @Sendable () -> Void) {
+        box.reaction.withLock { $0 = body }
     }
 
     var commands: [UInt8] { box.seen.withLock { $0.commands } }
@@ -126,6 +132,7 @@ final class BaseDestination: Sendable {
                 }
                 try peer.skip(content)
                 box.seen.withLock { $0.memoryBytes += UInt64(content) }
+                box.reaction.withLock { $0 }?()
                 if delay > 0 {
                     HostNetwork(allowsPlainTCP: false).sleep(
                         until: .after(milliseconds: delay), unless: nil)

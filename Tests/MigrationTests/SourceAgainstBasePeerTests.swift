@@ -86,6 +86,7 @@ import Transport
     @Test func guestThatDoesNotConvergeStaysAfterTheTimeout() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 40)
         let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
 
         let result = try source.move {
             $0.timeoutSeconds = 1
@@ -99,6 +100,7 @@ import Transport
     @Test func guestThatDoesNotConvergeMovesAnywayWhenTheTimeoutIsIgnored() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 40)
         let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
 
         let result = try source.move {
             $0.timeoutSeconds = 1
@@ -116,6 +118,7 @@ import Transport
     @Test func cancelDuringPreCopyLeavesTheGuestRunning() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 40)
         let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
         source.afterIteration(2) { _ = $0.cancel("maintenance is over") }
 
         let result = try source.move { $0.downtimeMilliseconds = 1 }
@@ -129,6 +132,7 @@ import Transport
     @Test func progressIsKnownAtAllTimes() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 40)
         let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
         source.afterIteration(2) { control in
             let progress = control.progress()
             #expect(progress.phase == .memory)
