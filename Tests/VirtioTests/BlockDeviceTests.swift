@@ -216,6 +216,14 @@ import Testing
         #expect(throws: DeviceError.self) { try bound(file.path).takeOver(nil) }
     }
 
+    @Test func preparingForReleaseKeepsTheImage() throws {
+        let file = try TemporaryFile(size: 4096)
+        let source = try bound(file.path)
+        try source.takeOver(nil)
+        source.prepareRelease()
+        #expect(throws: DeviceError.self) { try bound(file.path).takeOver(nil) }
+    }
+
     @Test func imageOfAnotherSizeIsRefusedAtTheDestination() throws {
         let file = try TemporaryFile(size: 1 << 20)
         let source = try TransportFixture(

@@ -33,6 +33,11 @@ struct DeviceSet: Sendable {
         for device in devices { device.quiesce() }
     }
 
+    /// Does ahead of `release` what would take long, while the guest runs.
+    func prepareRelease() {
+        for device in devices { device.prepareRelease() }
+    }
+
     /// Lets go of what only one process can have.
     ///
     /// - Returns: what the process that takes over must know, by device.

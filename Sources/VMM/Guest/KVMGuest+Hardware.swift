@@ -20,6 +20,8 @@ extension KVMGuest: GuestHardware {
     }
 
     func startDirtyTracking() throws(HardwareError) {
+        // This begins a migration: disks flush while the guest runs, not in its blackout.
+        devices.prepareRelease()
         try hardware(.trackDirtyPages) { try platform.startDirtyLog() }
         // What devices wrote before is not part of the record.
         var before = PageSet(layouts: memory.layouts)

@@ -99,6 +99,13 @@ public final class BlockDevice: VirtioDevice {
     /// Ends the work for now, with the requests in hand done.
     public func quiesce() { activity.quiesce() }
 
+    /// Flushes the image, so that little is left to flush when the guest stands still.
+    public func prepareRelease() {
+        guard let image = image.withLock({ $0 }) else { return }
+        // A failure comes again at release, which reports it.
+        try? image.flush()
+    }
+
     /// Flushes and unlocks the image.
     public func release() throws(DeviceError) -> [UInt8] {
         try boundImage().unlock()

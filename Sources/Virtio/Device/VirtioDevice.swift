@@ -70,6 +70,9 @@ public protocol VirtioDevice: AnyObject, Sendable {
     /// Stops serving requests. None is in work when this returns; those that were not begun stay
     /// in the queues.
     func quiesce()
+    /// Does ahead of `release` what would take long, while the guest runs: it will be moved soon.
+    /// Best effort; `release` does all of it again.
+    func prepareRelease()
     /// Lets go of what only one process can have; the device stands still.
     ///
     /// - Returns: what the process that takes over must know.

@@ -88,6 +88,8 @@ public final class EntropyDevice: VirtioDevice {
     /// Ends the work for now.
     public func quiesce() { activity.quiesce() }
 
+    /// Nothing takes long.
+    public func prepareRelease() {}
     /// There is nothing that another process would wait for.
     public func release() throws(DeviceError) -> [UInt8] { [] }
     /// Nothing was let go.

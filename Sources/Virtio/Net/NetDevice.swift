@@ -123,6 +123,9 @@ public final class NetDevice: VirtioDevice {
     /// Ends the work for now.
     public func quiesce() { activity.quiesce() }
 
+    /// Nothing takes long.
+    public func prepareRelease() {}
+
     /// Closes the tap; one that was created stays.
     public func release() throws(DeviceError) -> [UInt8] {
         guard let tap = state.withLock({ $0.tap }) else { throw .unbound(device: identifier) }
