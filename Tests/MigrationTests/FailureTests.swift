@@ -65,6 +65,25 @@ import Transport
         #expect(ends.ledger.running == ["source"])
     }
 
+    @Test func cancelAtTheSourceReachesTheDestinationWithItsReason() throws {
+        let control = Mutex<OutgoingControl?>(nil)
+        let ends = try TwoEnds(temporarySocket("recall")) {
+            (step: HardwareError.Operation) throws(HardwareError) in
+            if step == .configure {
+                _ = control.withLock { $0 }?.cancel("maintenance is over")
+            }
+        }
+        control.withLock { $0 = ends.sourceControl }
+
+        let result = try ends.move(MigrationOptions(destination: ends.listener.url))
+
+        #expect(result == .running(.cancelled("maintenance is over")))
+        #expect(
+            try ends.destinationResult()
+                == .refused(.endedByPeer(EndReason(.cancelled, "maintenance is over"))))
+        #expect(ends.destinationControl.progress().phase == .cancelled)
+    }
+
     @Test func bothEndsTellTheirEventsInOrder() throws {
         let ends = try TwoEnds(temporarySocket("events"))
 

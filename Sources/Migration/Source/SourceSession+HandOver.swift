@@ -84,12 +84,12 @@ extension SourceSession {
 
     /// The guest is the destination's: says so everywhere.
     func succeed() -> MigrationSummary {
-        channel?.connection.close(.orderly)
         let summary = summary()
         logger.info("\(summary)")
         control.board.update { $0.bytesRemaining = 0 }
         control.board.enter(.finished, at: network.now)
         observer(.finished(summary))
+        channel?.connection.close(.orderly)
         return summary
     }
 }
