@@ -28,6 +28,15 @@ private final class SerialPeer {
     }
 }
 
+/// An event that a handler and its test both hold.
+private final class SharedEvent: Sendable {
+    let event: EventDescriptor
+
+    init(_ event: consuming EventDescriptor) {
+        self.event = event
+    }
+}
+
 @Suite struct SerialPortTests {
     private let loop: EventLoop
     private let router = InterruptRouter(chip: RecordingChip())
@@ -74,7 +83,7 @@ private final class SerialPeer {
         let file = try MemoryFile(name: "output", size: 0)
         try port.bind(output: file.descriptor.duplicate(), loop: loop)
         send("abc", through: port)
-        port.flush()
+        port.quiesce()
         #expect(try file.descriptor.read(maximum: 100, at: 0) == Array("abc".utf8))
         port.unbind()
     }
@@ -86,7 +95,7 @@ private final class SerialPeer {
         // A socket holds some hundred KiB; the guest must get through in any case.
         for _ in 0..<10_000 { send(String(repeating: "x", count: 99) + "\n", through: port) }
         #expect(port.droppedBytes > 0)
-        port.flush()
+        port.quiesce()
         port.unbind()
         _ = pair
     }
@@ -104,7 +113,8 @@ private final class SerialPeer {
     @Test func inputReachesTheGuestInOrderAndWithoutLoss() throws {
         let port = try makePort()
         let pair = try SerialPeer()
-        try port.bind(input: pair.descriptor(), loop: loop)
+        port.bind(input: try pair.descriptor(), loop: loop)
+        port.resume()
         let text = (0..<20_000).map { UInt8(truncatingIfNeeded: $0) }
         var received: [UInt8] = []
         try pair.send(text)
@@ -122,7 +132,8 @@ private final class SerialPeer {
     @Test func unreadInputTravelsWithTheState() throws {
         let port = try makePort()
         let pair = try SerialPeer()
-        try port.bind(input: pair.descriptor(), loop: loop)
+        port.bind(input: try pair.descriptor(), loop: loop)
+        port.resume()
         try pair.send(Array("hello".utf8))
         try #require(eventually { port.read(offset: 5, width: 1) & 1 == 1 })
         #expect(port.read(offset: 0, width: 1) == UInt64(UInt8(ascii: "h")))
@@ -139,6 +150,35 @@ private final class SerialPeer {
             rest.append(UInt8(truncatingIfNeeded: next.read(offset: 0, width: 1)))
         }
         #expect(rest == Array("ello".utf8))
+    }
+
+    @Test func inputWaitsWhileThePortIsQuiet() throws {
+        let port = try makePort()
+        let pair = try SerialPeer()
+        port.bind(input: try pair.descriptor(), loop: loop)
+        try pair.send([1])
+        // The loop has handled everything that is ready when a later event has come through.
+        try waitForLoop()
+        #expect(port.read(offset: 5, width: 1) & 1 == 0)
+        port.resume()
+        try #require(eventually { port.read(offset: 5, width: 1) & 1 == 1 })
+        #expect(port.read(offset: 0, width: 1) == 1)
+        port.quiesce()
+        try pair.send([2])
+        try waitForLoop()
+        #expect(port.read(offset: 5, width: 1) & 1 == 0)
+        port.unbind()
+    }
+
+    private func waitForLoop() throws {
+        let bell = try EventDescriptor(name: "test")
+        let answer = SharedEvent(try EventDescriptor(name: "test"))
+        let watch = try loop.watch(bell.descriptor, for: .readable, edgeTriggered: true) { _ in
+            answer.event.signal()
+        }
+        bell.signal()
+        try answer.event.wait(deadline: .after(milliseconds: 30_000))
+        loop.unwatch(watch, of: bell.descriptor)
     }
 
     @Test func missingDirectoryIsNamed() throws {

@@ -120,6 +120,7 @@ public final class Platform: Sendable {
         }
         phase.withLock { $0.isRunning = true }
         for processor in processors { processor.resume() }
+        serial.resume()
     }
 
     /// Brings all processors out of the guest, all at the same time, and waits for them. Accesses
@@ -133,7 +134,7 @@ public final class Platform: Sendable {
             phase.wasInterrupted = phase.wasInterrupted || phase.isRunning
             phase.isRunning = false
         }
-        serial.flush()
+        serial.quiesce()
     }
 
     /// Loads a kernel into fresh memory; the next `start` starts it.

@@ -1,11 +1,15 @@
 import LinuxSystem
 private import Synchronization
 
-/// Reads input for the serial port on the event loop, no faster than the guest takes it.
+/// Reads input for the serial port on the event loop, no faster than the guest takes it, and not
+/// at all while the guest does not run.
 final class SerialInput: Sendable {
     private struct State {
+        /// There while input is awaited. Without it the loop does not even hear of a hang-up,
+        /// which it would otherwise be told of again and again.
         var watch: EventLoop.Watch?
-        var isPaused = false
+        var isHeld = true
+        var hasEnded = false
     }
 
     /// The most that is read at once; the port keeps twice as much at most.
@@ -13,62 +17,68 @@ final class SerialInput: Sendable {
 
     private let source: OwnedDescriptor
     private let loop: EventLoop
+    private let receive: @Sendable ([UInt8]) -> Bool
     private let state = Mutex(State())
 
-    init(from source: consuming OwnedDescriptor, loop: EventLoop) {
-        self.source = source
-        self.loop = loop
-    }
-
-    /// Begins to read.
+    /// Input that is held until `release`.
     ///
     /// - Parameter receive: takes bytes on the loop's thread and says whether it has room for as
     ///   many again; after `false` nothing is read until `resume`.
-    func start(_ receive: @escaping @Sendable ([UInt8]) -> Bool) throws(SystemError) {
-        do throws(SystemError) {
-            let watch = try loop.watch(source, for: .readable) { [weak self] _ in
-                self?.pump(receive)
-            }
-            state.withLock { $0.watch = watch }
-        } catch  where error.errno == .notPermitted {
-            // Such a file is always ready and cannot be waited for: no terminal, no pipe.
-        }
+    init(
+        from source: consuming OwnedDescriptor, loop: EventLoop,
+        receive: @escaping @Sendable ([UInt8]) -> Bool
+    ) {
+        self.source = source
+        self.loop = loop
+        self.receive = receive
     }
 
-    /// Goes on after the guest has taken input.
+    /// Goes on after the guest has taken input, unless it is held or at its end.
     func resume() {
         state.withLock { state in
-            guard state.isPaused, let watch = state.watch else { return }
-            state.isPaused = false
-            try? loop.change(watch, of: source, to: .readable)
+            guard !state.isHeld, !state.hasEnded, state.watch == nil else { return }
+            // A file that cannot be waited for is no terminal and no pipe: it gives nothing.
+            state.watch = try? loop.watch(source, for: .readable) { [weak self] _ in
+                self?.pump()
+            }
+            state.hasEnded = state.watch == nil
         }
     }
 
-    /// Reads no more.
+    /// Lets input through from the next `resume` on.
+    func release() {
+        state.withLock { $0.isHeld = false }
+    }
+
+    /// Reads nothing until `release`. What was read has been received when this returns.
+    func hold() {
+        state.withLock { $0.isHeld = true }
+        // A handler that is at work has taken the watch out already; this waits for it as well.
+        loop.perform { pause() }
+    }
+
+    /// Reads no more, for good.
     func stop() {
-        let watch = state.withLock { state in
-            defer { state.watch = nil }
-            return state.watch
-        }
-        if let watch { loop.unwatch(watch, of: source) }
+        state.withLock { $0.hasEnded = true }
+        pause()
     }
 
-    private func pump(_ receive: ([UInt8]) -> Bool) {
+    private func pump() {
+        // Paused first: the guest may take all of it before `receive` returns, and resume then.
+        pause()
         // An error is the end as well: a terminal that this process may not read, for one.
         guard let bytes = try? source.read(maximum: Self.pieceSize), !bytes.isEmpty else {
             stop()
             return
         }
-        // Paused first: the guest may take all of it before `receive` returns, and resume then.
-        pause()
         if receive(bytes) { resume() }
     }
 
     private func pause() {
-        state.withLock { state in
-            guard let watch = state.watch else { return }
-            state.isPaused = true
-            try? loop.change(watch, of: source, to: [])
+        let watch = state.withLock { state in
+            defer { state.watch = nil }
+            return state.watch
         }
+        if let watch { loop.unwatch(watch, of: source) }
     }
 }

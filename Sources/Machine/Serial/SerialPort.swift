@@ -38,7 +38,7 @@ public final class SerialPort: BusDevice {
             return
         case .standardStreams:
             try bind(output: StandardStream.output.duplicate(), loop: loop)
-            try bind(input: StandardStream.input.duplicate(), loop: loop)
+            bind(input: try StandardStream.input.duplicate(), loop: loop)
         case .file(let path):
             let file = try OwnedDescriptor(opening: path, [.write, .create, .append])
             try bind(output: file, loop: loop)
@@ -54,13 +54,14 @@ public final class SerialPort: BusDevice {
         state.withLock { $0.output = stream }
     }
 
-    /// Passes what `source` gives to the guest. A source that cannot be waited for, such as
+    /// Passes what `source` gives to the guest, from the next `resume` on. A source that cannot be waited for, such as
     /// /dev/null, gives nothing.
     public func bind(
         input source: consuming OwnedDescriptor, loop: EventLoop
-    ) throws(SystemError) {
-        let input = SerialInput(from: source, loop: loop)
-        try input.start { [weak self] bytes in self?.receive(bytes) ?? true }
+    ) {
+        let input = SerialInput(from: source, loop: loop) { [weak self] bytes in
+            self?.receive(bytes) ?? false
+        }
         state.withLock { $0.input = input }
     }
 
@@ -74,9 +75,19 @@ public final class SerialPort: BusDevice {
         output?.stop()
     }
 
-    /// Writes what the guest has sent, as far as that needs no waiting.
-    public func flush() {
-        state.withLock { $0.output }?.flush()
+    /// Takes no input until `resume`, so that neither registers nor interrupt change, and writes
+    /// what the guest has sent, as far as that needs no waiting.
+    public func quiesce() {
+        let (output, input) = state.withLock { ($0.output, $0.input) }
+        input?.hold()
+        output?.flush()
+    }
+
+    /// Takes input, for a guest that runs.
+    public func resume() {
+        let (input, wantsInput) = state.withLock { ($0.input, Self.wantsInput($0)) }
+        input?.release()
+        if wantsInput { input?.resume() }
     }
 
     /// The number of bytes dropped because nobody read them.
@@ -98,9 +109,7 @@ public final class SerialPort: BusDevice {
         let (value, raises, input) = state.withLock { state in
             let value = state.registers.read(offset)
             let raises = Self.refill(&state)
-            // Half empty is early enough to go on, and late enough to not do so for every byte.
-            let wantsMore = state.backlog.count < SerialState.backlogLimit / 2
-            return (value, raises, wantsMore ? state.input : nil)
+            return (value, raises, Self.wantsInput(state) ? state.input : nil)
         }
         if raises { interrupt.trigger() }
         input?.resume()
@@ -125,10 +134,15 @@ public final class SerialPort: BusDevice {
     private func receive(_ bytes: [UInt8]) -> Bool {
         let (raises, hasRoom) = state.withLock { state in
             state.backlog += bytes
-            return (Self.refill(&state), state.backlog.count < SerialState.backlogLimit / 2)
+            return (Self.refill(&state), Self.wantsInput(state))
         }
         if raises { interrupt.trigger() }
         return hasRoom
+    }
+
+    /// Whether there is room for as much input as is read at once.
+    private static func wantsInput(_ state: borrowing State) -> Bool {
+        state.backlog.count < SerialState.backlogLimit / 2
     }
 
     /// Moves waiting input into the receive FIFO.
