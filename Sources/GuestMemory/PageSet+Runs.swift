@@ -10,31 +10,29 @@ extension PageSet {
     ///   - limit: the longest run that is wanted, at least 1; the rest is found by the next call.
     /// - Returns: the pages, or nil when none is left.
     public func nextRun(from page: Int, inRegion index: Int, limit: Int = .max) -> Range<Int>? {
-        let pages = pageCount(ofRegion: index)
-        guard let start = firstPage(from: page, inRegion: index, isMember: true),
-            start < pages
-        else { return nil }
-        let end = firstPage(from: start, inRegion: index, isMember: false) ?? pages
-        let length = min(min(end, pages) - start, max(limit, 1))
-        return start..<(start + length)
-    }
-
-    /// The first page at or after `page` that is, or is not, in the set.
-    private func firstPage(from page: Int, inRegion index: Int, isMember: Bool) -> Int? {
         let first = firstWord[index]
-        let count = firstWord[index + 1] - first
-        guard page >= 0, page / 64 < count else { return nil }
-        var word = page / 64
-        var bits = unsafe words[first + word]
-        if !isMember { bits = ~bits }
-        bits &= ~0 << UInt64(page % 64)
+        let count = firstWord[index + 1] &- first
+        guard page >= 0 else { return nil }
+        var word = page &>> 6
+        guard word < count else { return nil }
+        // SAFETY: `first` and `count` are a region's own words, and `word` stays below `count`.
+        guard let region = unsafe words.baseAddress.map({ unsafe $0 + first }) else { return nil }
+        var bits = unsafe region[word] & (~0 &<< UInt64(truncatingIfNeeded: page))
         while bits == 0 {
-            word += 1
+            word &+= 1
             guard word < count else { return nil }
-            bits = unsafe words[first + word]
-            if !isMember { bits = ~bits }
+            bits = unsafe region[word]
         }
-        return word * 64 + bits.trailingZeroBitCount
+        let start = word &<< 6 | bits.trailingZeroBitCount
+        // The run ends where the first bit is clear from here on; after the last page all are.
+        bits = unsafe ~region[word] & (~0 &<< UInt64(truncatingIfNeeded: start))
+        while bits == 0 {
+            word &+= 1
+            guard word < count else { break }
+            bits = unsafe ~region[word]
+        }
+        let end = word < count ? word &<< 6 | bits.trailingZeroBitCount : count &<< 6
+        return start..<(start &+ min(end &- start, max(limit, 1)))
     }
 
     /// The guest addresses of a run of pages in one region.
