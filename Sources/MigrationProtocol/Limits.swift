@@ -15,7 +15,7 @@ public enum Limits {
     public static let rangesPerRequest = 4096
 
     /// Bytes of content that Martlet puts into one Memory request of its own.
-    public static let contentPerRequest: UInt64 = 64 << 20
+    public static let contentPerRequest: UInt64 = 256 << 20
 
     /// Bytes of Config. A configuration with hundreds of devices and CPUID entries takes less
     /// than 1 MiB.

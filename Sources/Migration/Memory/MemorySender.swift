@@ -24,7 +24,7 @@ struct MemorySender {
     static let batchBytes: ClosedRange<UInt64> = (256 << 10)...Limits.contentPerRequest
 
     /// How long one batch shall take, in milliseconds: short enough for a cancel between two of
-    /// them, long enough that waiting for the answer does not count.
+    /// them, long enough that the turn-around does not count.
     private static let batchMilliseconds: UInt64 = 100
 
     private let memory: GuestRAM
@@ -38,8 +38,16 @@ struct MemorySender {
         segments.reserveCapacity(Limits.rangesPerRequest)
     }
 
-    /// Chooses the size of batches for a measured rate.
-    mutating func adapt(toBytesPerSecond rate: UInt64) {
+    /// Takes the answer of the batch before, and chooses the size of the next one.
+    private mutating func finishBatch(of sink: some MemorySink) throws(MigrationError) {
+        try sink.finish()
+        adapt(to: sink)
+    }
+
+    /// Chooses the size of batches by the rate of the last one.
+    private mutating func adapt(to sink: some MemorySink) {
+        let rate = sink.bytesPerSecond
+        guard rate > 0 else { return }
         let wanted = rate / 1000 &* Self.batchMilliseconds
         batchLimit = min(max(wanted, Self.batchBytes.lowerBound), Self.batchBytes.upperBound)
     }
@@ -48,6 +56,7 @@ struct MemorySender {
     mutating func send(
         _ pages: borrowing PageSet, zeroPages: ZeroPages, to sink: some MemorySink
     ) throws(MigrationError) {
+        adapt(to: sink)
         for index in memory.regions.indices {
             let region = memory.regions[index].segment
             var next = 0
@@ -58,6 +67,7 @@ struct MemorySender {
         }
         try flushZeros(to: sink)
         try flushContents(to: sink)
+        try finishBatch(of: sink)
     }
 
     /// A run is cut so that a batch does not become much larger than its limit.
@@ -115,25 +125,36 @@ struct MemorySender {
 
     private mutating func flushContents(to sink: some MemorySink) throws(MigrationError) {
         guard !contents.isEmpty else { return }
-        try sink.send(contents, segments)
+        try finishBatch(of: sink)
+        try sink.begin(contents, segments)
         contents.removeAll()
         segments.removeAll(keepingCapacity: true)
     }
 
     private mutating func flushZeros(to sink: some MemorySink) throws(MigrationError) {
         guard !zeros.isEmpty else { return }
-        try sink.sendZeros(zeros)
+        try finishBatch(of: sink)
+        try sink.beginZeros(zeros)
         zeros.removeAll()
     }
 }
 
-/// Where a sender's batches go.
+/// Where a sender's batches go, one at a time.
+///
+/// A batch is begun and finished apart from each other: while the destination works through the
+/// rest of one, the sender looks for the pages of the next.
 protocol MemorySink {
-    /// Sends ranges with contents, and waits until the destination has them.
-    func send(
+    /// Rate of the last batch with contents, in bytes per second; 0 before there was one.
+    var bytesPerSecond: UInt64 { get }
+
+    /// Sends ranges with contents. Both may be changed when this returns.
+    func begin(
         _ table: MemoryRangeTable, _ contents: [MemorySegment]
     ) throws(MigrationError)
 
-    /// Sends ranges of zeros, and waits until the destination has them.
-    func sendZeros(_ table: MemoryRangeTable) throws(MigrationError)
+    /// Sends ranges of zeros.
+    func beginZeros(_ table: MemoryRangeTable) throws(MigrationError)
+
+    /// Waits until the destination has what was begun, if anything was.
+    func finish() throws(MigrationError)
 }

@@ -57,7 +57,6 @@ extension SourceSession: MemorySink {
         publish(remaining: dirty.byteCount)
         guard !dirty.isEmpty else { return }
         var sender = MemorySender(memory: hardware.memory)
-        sender.adapt(toBytesPerSecond: convergence.bytesPerSecond)
         try sendRound(dirty, with: &sender)
     }
 
@@ -71,7 +70,6 @@ extension SourceSession: MemorySink {
         let nanoseconds = network.now.nanoseconds(since: began)
         lastRoundNanoseconds = nanoseconds
         convergence.roundEnded(bytes: sent, nanoseconds: nanoseconds)
-        sender.adapt(toBytesPerSecond: convergence.bytesPerSecond)
         iterations += 1
         logger.debug(
             "memory iteration sent",
@@ -89,12 +87,17 @@ extension SourceSession: MemorySink {
         }
     }
 
-    /// Sends ranges with contents.
-    func send(
+    // MARK: - Batches
+
+    var bytesPerSecond: UInt64 { batchRate }
+
+    func begin(
         _ table: MemoryRangeTable, _ contents: [MemorySegment]
     ) throws(MigrationError) {
-        try exchange(
+        let began = network.now
+        let awaitsAnswer = try begin(
             .memory(rangeCount: table.count), payload: table.bytes, contents: contents)
+        batch = awaitsAnswer ? Batch(began: began, bytes: table.contentLength) : nil
         memoryBytes += table.contentLength
         control.board.update {
             $0.bytesSent += table.contentLength
@@ -102,12 +105,23 @@ extension SourceSession: MemorySink {
         }
     }
 
-    /// Sends ranges of zeros.
-    func sendZeros(_ table: MemoryRangeTable) throws(MigrationError) {
-        try exchange(.zeroRanges(rangeCount: table.count), payload: table.bytes)
+    func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
+        let began = network.now
+        let awaitsAnswer = try begin(
+            .zeroRanges(rangeCount: table.count), payload: table.bytes)
+        batch = awaitsAnswer ? Batch(began: began, bytes: 0) : nil
         control.board.update {
             $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength)
         }
+    }
+
+    func finish() throws(MigrationError) {
+        guard let finished = batch.take() else { return }
+        try awaitAnswer(within: limits)
+        let nanoseconds = network.now.nanoseconds(since: finished.began)
+        guard finished.bytes > 0, nanoseconds > 0 else { return }
+        let (scaled, overflow) = finished.bytes.multipliedReportingOverflow(by: 1_000_000_000)
+        batchRate = max(1, overflow ? finished.bytes : scaled / nanoseconds)
     }
 
     /// Shows what this round has to send and what that means for the blackout.

@@ -37,6 +37,12 @@ final class SourceSession<Outside: Network> {
     var memoryBytes: UInt64 = 0
     var lastRoundNanoseconds: UInt64 = 0
 
+    /// The batch of memory whose answer is still to come.
+    var batch: Batch?
+
+    /// Bytes per second of the last batch with contents; 0 before there was one.
+    var batchRate: UInt64 = 0
+
     /// Limits of the current step.
     var limits: OperationLimits
 
@@ -60,6 +66,13 @@ final class SourceSession<Outside: Network> {
         control.board.begin(at: start)
     }
 
+    /// A batch of memory on its way.
+    struct Batch {
+        var began: MonotonicInstant
+        /// Bytes of content; none for zeros.
+        var bytes: UInt64
+    }
+
     /// Whether takeover, with its two answers, was agreed on.
     var hasOwnership: Bool { state.extensions.contains(.ownership) }
 
@@ -68,16 +81,33 @@ final class SourceSession<Outside: Network> {
     /// - Returns: what to do next; never `.recover`, which is thrown as the peer's reason.
     @discardableResult
     func exchange(
-        _ message: SourceMessage, payload: [UInt8] = [], contents: [MemorySegment] = []
+        _ message: SourceMessage, payload: [UInt8] = []
     ) throws(MigrationError) -> SourceAction {
         let request = try prepare(message)
         let channel = try mainChannel()
         do throws(MigrationError) {
-            try channel.send(request, payload: payload, contents: contents, within: limits)
+            try channel.send(request, payload: payload, within: limits)
         } catch {
             return try earlyAnswer(insteadOf: error)
         }
         return try awaitAnswer(within: limits)
+    }
+
+    /// Sends one message of the memory loop and leaves its answer for later.
+    ///
+    /// - Returns: whether there is an answer to come; it may have come early.
+    func begin(
+        _ message: SourceMessage, payload: [UInt8], contents: [MemorySegment] = []
+    ) throws(MigrationError) -> Bool {
+        let request = try prepare(message)
+        let channel = try mainChannel()
+        do throws(MigrationError) {
+            try channel.send(request, payload: payload, contents: contents, within: limits)
+            return true
+        } catch {
+            try earlyAnswer(insteadOf: error)
+            return false
+        }
     }
 
     /// Sends one message with a descriptor and takes its answer.
