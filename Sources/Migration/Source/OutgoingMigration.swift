@@ -131,6 +131,7 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
                 machine.hardware.stopDirtyTracking()
                 return .stayed(.running(machine), session.end(because: error))
             case .failed(let machine, let cause):
+                machine.hardware.stopDirtyTracking()
                 logger.critical("the guest could not be resumed: \(cause)")
                 return .stayed(.paused(machine), session.end(because: error))
             }

@@ -15,9 +15,7 @@ extension SourceSession: MemorySink {
     ) throws(MigrationError) {
         control.board.enter(.memory, at: network.now)
         limitPreCopy()
-        let pauseAnyway = network.now.advanced(
-            byNanoseconds: options.timeoutSeconds.multipliedReportingOverflow(by: 1_000_000_000)
-                .partialValue)
+        let pauseAnyway = timeoutEnd
         var sender = MemorySender(memory: hardware.memory)
         try track { () throws(HardwareError) in try hardware.startDirtyTracking() }
         insertPopulatedPages(of: hardware.memory, into: &dirty)

@@ -214,11 +214,16 @@ final class SourceSession<Outside: Network> {
     /// Sets the limits of pre-copy, which begins now.
     func limitPreCopy() {
         guard options.timeoutStrategy == .cancel else { return }
-        let (nanoseconds, overflow) = options.timeoutSeconds.multipliedReportingOverflow(
-            by: 1_000_000_000)
-        let end = network.now.advanced(byNanoseconds: overflow ? .max : nanoseconds)
+        let end = timeoutEnd
         stepDeadline = end
         limits.deadline = end.advanced(byNanoseconds: Cancellation.grace)
+    }
+
+    /// When pre-copy that begins now has taken as long as it may.
+    var timeoutEnd: MonotonicInstant {
+        let (nanoseconds, overflow) = options.timeoutSeconds.multipliedReportingOverflow(
+            by: 1_000_000_000)
+        return network.now.advanced(byNanoseconds: overflow ? .max : nanoseconds)
     }
 
     /// Sets the limits of the blackout up to the point of no return: after this time the guest
