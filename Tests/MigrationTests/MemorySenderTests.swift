@@ -17,17 +17,32 @@ import Testing
         var contents: [MemoryRange] = []
         var zeros: [MemoryRange] = []
         var batches: [UInt64] = []
+        /// Batches that were begun and not finished.
+        var open = 0
+        var bytesPerSecond: UInt64
 
-        func send(
+        init(bytesPerSecond: UInt64 = 0) {
+            self.bytesPerSecond = bytesPerSecond
+        }
+
+        func begin(
             _ table: MemoryRangeTable, _ segments: [MemorySegment]
         ) throws(MigrationError) {
             #expect(segments.map { UInt64($0.count) } == (0..<table.count).map { table[$0].length })
+            #expect(open == 0)
+            open += 1
             contents += (0..<table.count).map { table[$0] }
             batches.append(table.contentLength)
         }
 
-        func sendZeros(_ table: MemoryRangeTable) throws(MigrationError) {
+        func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
+            #expect(open == 0)
+            open += 1
             zeros += (0..<table.count).map { table[$0] }
+        }
+
+        func finish() throws(MigrationError) {
+            open = 0
         }
     }
 
@@ -53,6 +68,7 @@ import Testing
 
         #expect(sink.contents == [range(0..<2), range(3..<4), range(7..<8), range(8..<10)])
         #expect(sink.zeros == [range(2..<3), range(4..<7), range(10..<12)])
+        #expect(sink.open == 0)
     }
 
     @Test func onlyPagesOfTheSetAreSent() throws {
@@ -90,13 +106,11 @@ import Testing
         let memory = try GuestRAM(layout: [layout], backing: .sharedFile(hugePages: nil))
         var pages = PageSet(layouts: memory.layouts)
         pages.insertAll()
-        let slow = Sink()
-        let fast = Sink()
+        let slow = Sink(bytesPerSecond: 40 << 20)
+        let fast = Sink(bytesPerSecond: 10 << 30)
 
         var sender = MemorySender(memory: memory)
-        sender.adapt(toBytesPerSecond: 40 << 20)
         try sender.send(pages, zeroPages: .asContents, to: slow)
-        sender.adapt(toBytesPerSecond: 10 << 30)
         try sender.send(pages, zeroPages: .asContents, to: fast)
 
         #expect(slow.batches == [UInt64](repeating: 4 << 20, count: 4))
