@@ -158,9 +158,3 @@ final class TwoEnds: Sendable {
         return found
     }
 }
-
-/// A path for a socket of one test, short enough for the kernel.
-func temporarySocket(_ name: String) -> MigrationURL {
-    var generator = SystemRandomNumberGenerator()
-    return .unix(path: "/tmp/martlet-\(name)-\(generator.next() % 1_000_000_007).sock")
-}

@@ -24,12 +24,6 @@ struct ChannelPair {
     }
 }
 
-/// A path of a socket for one test, short enough for the kernel.
-func temporaryPath(_ name: String) -> String {
-    var generator = SystemRandomNumberGenerator()
-    return "/tmp/martlet-\(name)-\(generator.next() % 1_000_000_007).sock"
-}
-
 /// Memory to send from and to receive into.
 final class TestMemory {
     private let mapping: Mapping
