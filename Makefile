@@ -2,6 +2,8 @@
 
 BUILD := .build
 NESTLING := $(BUILD)/nestling/nestling.elf
+# The demo makes a network namespace and a tap of its own.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 SOURCES := Package.swift Sources Tests Benchmarks Fuzz
 
 .PHONY: demo test build nestling bench fuzz lint format model setup clean help
@@ -19,7 +21,7 @@ nestling: setup ## Builds the test guest
 	@$(MAKE) --no-print-directory -C Guests/Nestling OUT=$(CURDIR)/$(BUILD)/nestling
 
 demo: build ## Boots a guest and moves it live, for a person to watch
-	$(BUILD)/release/martlet demo --guest $(NESTLING)
+	$(AS_ROOT) $(BUILD)/release/martlet demo --guest $(NESTLING)
 
 test: build ## Runs all tests that this machine can run
 	@Tools/test

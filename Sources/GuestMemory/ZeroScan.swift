@@ -1,6 +1,21 @@
+internal import Glibc
 public import LinuxSystem
 
 extension MemorySegment {
+    /// The number of pages in which this segment and another of the same length differ. Neither
+    /// may be written meanwhile.
+    public func differingPages(from other: MemorySegment) -> Int {
+        let length = min(count, other.count)
+        var differing = 0
+        for offset in stride(from: 0, to: length, by: Int(trackedPageSize)) {
+            let size = min(Int(trackedPageSize), length - offset)
+            // SAFETY: both runs end inside their segments.
+            let isEqual = unsafe memcmp(baseAddress + offset, other.baseAddress + offset, size) == 0
+            if !isEqual { differing += 1 }
+        }
+        return differing
+    }
+
     /// Whether all bytes are zero.
     ///
     /// One page is the usual length. It runs at memory speed: a look at the first word ends it

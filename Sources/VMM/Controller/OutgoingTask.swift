@@ -101,14 +101,6 @@ final class OutgoingTask: Sendable {
     }
 }
 
-extension Mutex where Value: ~Copyable {
-    /// Stores a value that has one owner, in the place of none.
-    func put<Content: ~Copyable & Sendable>(_ content: consuming Content) where Value == Content? {
-        var content = Optional(content)
-        withLock { $0 = content.take() }
-    }
-}
-
 extension MovableGuest where Hardware == KVMGuest {
     /// The guest's machine.
     var hardware: KVMGuest {

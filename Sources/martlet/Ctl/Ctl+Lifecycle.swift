@@ -13,7 +13,7 @@ extension Ctl {
             if target.json {
                 target.printJSON(answer)
             } else {
-                print("\(answer.buildVersion), process \(answer.pid)")
+                say("\(answer.buildVersion), process \(answer.pid)")
             }
         }
     }
@@ -30,11 +30,11 @@ extension Ctl {
                 target.printJSON(info)
                 return
             }
-            print("state   \(info.state.rawValue)")
-            print("vcpus   \(info.config.cpus.bootVcpus)")
-            print("memory  \(Amount.bytes(info.memoryActualSize))")
-            for disk in info.config.disks { print("disk    \(disk.path ?? "-")") }
-            for net in info.config.net { print("net     \(net.tap ?? "-")") }
+            say("state   \(info.state.rawValue)")
+            say("vcpus   \(info.config.cpus.bootVcpus)")
+            say("memory  \(Amount.bytes(info.memoryActualSize))")
+            for disk in info.config.disks { say("disk    \(disk.path ?? "-")") }
+            for net in info.config.net { say("net     \(net.tap ?? "-")") }
         }
     }
 
@@ -52,7 +52,7 @@ extension Ctl {
             }
             for (device, values) in counters.sorted(by: { $0.key < $1.key }) {
                 for (name, value) in values.sorted(by: { $0.key < $1.key }) {
-                    print("\(device) \(name) \(value)")
+                    say("\(device) \(name) \(value)")
                 }
             }
         }

@@ -38,7 +38,7 @@ extension Ctl {
                 if target.json {
                     target.printJSON(result)
                 } else {
-                    print(result.summary, terminator: "")
+                    say(result.summary, terminator: "")
                 }
                 if result.outcome != .completed { throw ExitCode(1) }
             }
@@ -80,8 +80,8 @@ extension Ctl {
                 return
             }
             var display = MigrationDisplay(.lines)
-            print(display.update(report), terminator: "")
-            if let result = report.result { print(result.summary, terminator: "") }
+            say(display.update(report), terminator: "")
+            if let result = report.result { say(result.summary, terminator: "") }
         }
     }
 

@@ -50,6 +50,6 @@ struct ControlTarget: ParsableArguments {
 
     /// Prints an object as indented JSON.
     func printJSON(_ object: some Encodable) {
-        print(String(decoding: JSONBody.encode(object, isPretty: true), as: UTF8.self))
+        say(String(decoding: JSONBody.encode(object, isPretty: true), as: UTF8.self))
     }
 }

@@ -61,7 +61,8 @@ struct MigrationDisplay {
             parts.append("\(Amount.bytes(report.rateBytesPerSecond))/s")
         }
         if let blackout = report.predictedBlackoutMilliseconds {
-            parts.append("blackout about \(Amount.time(milliseconds: blackout))")
+            // The prediction is in whole milliseconds.
+            parts.append("blackout about \(Amount.time(milliseconds: max(blackout, 1)))")
         }
         return parts.joined(separator: ", ")
     }

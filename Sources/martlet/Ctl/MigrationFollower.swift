@@ -36,8 +36,7 @@ struct MigrationFollower {
 
     private func show(_ text: String) {
         guard !isQuiet, !text.isEmpty else { return }
-        // Standard output, written at once: a bar has no end of line that would flush it.
-        try? StandardStream.output.duplicate().writeAll(Array(text.utf8))
+        say(text, terminator: "")
     }
 
     private static var style: MigrationDisplay.Style {
