@@ -106,9 +106,21 @@ public struct StreamListener: ~Copyable, Sendable {
             }
             switch -result {
             case ECONNABORTED, EPROTO: continue  // gone before it was accepted
-            case EAGAIN: try descriptor.wait(for: .readable, deadline: deadline)
+            case EAGAIN: try waitForConnection(deadline)
             default: _ = try check(result, "accept a connection on", descriptor.name)
             }
+        }
+    }
+
+    private func waitForConnection(_ deadline: MonotonicInstant?) throws(SystemError) {
+        let readiness = try descriptor.wait(
+            forAny: .readable, deadline: deadline ?? .distantFuture)
+        guard !readiness.isEmpty else {
+            throw SystemError("wait for", descriptor.name, .timedOut)
+        }
+        // A UNIX listener that has stopped says "try again" for ever; only polling tells.
+        guard !readiness.contains(.hungUp) else {
+            throw SystemError("accept a connection on", descriptor.name, .invalidArgument)
         }
     }
 

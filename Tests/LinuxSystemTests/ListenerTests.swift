@@ -52,6 +52,18 @@ import Testing
         unlinkLock(path)
     }
 
+    @Test func stoppedListenerEndsWaiting() throws {
+        let path = temporaryPath("stopped")
+        let listener = try StreamListener(path: path)
+        listener.stopListening()
+
+        let error = #expect(throws: SystemError.self) {
+            _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+        }
+        #expect(error?.errno == .invalidArgument)
+        unlinkLock(path)
+    }
+
     @Test func inheritedListenerIsTakenOver() throws {
         let path = temporaryPath("adopted")
         let original = try StreamListener(path: path)

@@ -1,0 +1,78 @@
+import ControlAPI
+import Harness
+import LinuxSystem
+import MigrationProtocol
+import Testing
+
+extension GuestTests {
+    /// Guests that write faster than their memory can be sent: all of it is written again while
+    /// one request is on a slow wire, and there is more than a blackout of the goal has room for.
+    @Suite struct ConvergenceTests {
+        private static let plan = GuestPlan(memoryWork: "size:64M,rate:max")
+        private static let memoryDelay = 100
+
+        /// Where the source sends to, and the request that does not converge by itself.
+        private func request(in lab: Lab) -> SendMigrationData {
+            var request = SendMigrationData(destinationURL: "unix:\(lab.path("wire"))")
+            request.downtimeMilliseconds = 1
+            return request
+        }
+
+        @Test func cancelledAtEitherEndTheGuestStaysAndCanMoveAgain() async throws {
+            let lab = try Lab()
+            let flight = try await Flight(Self.plan, in: lab)
+            let destination = try flight.startNext()
+            let wire = try Interceptor(
+                at: lab.path("wire"), before: lab.path("door"), memoryDelay: Self.memoryDelay)
+            defer { wire.close() }
+
+            for cancelsAtSource in [true, false] {
+                let reception = try destination.receive(at: "unix:\(lab.path("door"))")
+                try flight.vmm.client.sendMigration(request(in: lab))
+                try await eventually("the third round") {
+                    try flight.vmm.client.migrationProgress().iteration >= 3
+                }
+                let end = cancelsAtSource ? flight.vmm : destination
+                try end.client.perform(.cancelMigration)
+
+                #expect(try await flight.vmm.migrationResult().outcome == .cancelled)
+                #expect(throws: HarnessError.self) { try reception.wait() }
+                #expect(try await destination.migrationResult().outcome == .cancelled)
+                refusal(404) { () throws(APIClientError) in _ = try destination.client.info() }
+                #expect(try flight.vmm.client.info().state == .running)
+                try await flight.expectWork()
+            }
+            refusal(500) { () throws(APIClientError) in
+                try flight.vmm.client.perform(.cancelMigration)
+            }
+            try await flight.move(by: .local)
+        }
+
+        @Test func timeoutCancelsOrMovesTheRestAsAsked() async throws {
+            let lab = try Lab()
+            let flight = try await Flight(Self.plan, in: lab)
+            let destination = try flight.startNext()
+            let wire = try Interceptor(
+                at: lab.path("wire"), before: lab.path("door"), memoryDelay: Self.memoryDelay)
+            defer { wire.close() }
+            var request = request(in: lab)
+            request.timeoutSeconds = 1
+            let refused = try destination.receive(at: "unix:\(lab.path("door"))")
+            try flight.vmm.client.sendMigration(request)
+
+            let result = try await flight.vmm.migrationResult()
+            #expect(result.outcome == .failed)
+            #expect(result.errors.first?.contains("did not converge within 1 s") == true)
+            #expect(throws: HarnessError.self) { try refused.wait() }
+            try await flight.expectWork()
+
+            request.timeoutStrategy = .ignore
+            let reception = try destination.receive(at: "unix:\(lab.path("door"))")
+            try flight.vmm.client.sendMigration(request)
+            #expect(try await flight.vmm.migrationResult().outcome == .completed)
+            try reception.wait()
+            try await flight.left(for: destination)
+            try await flight.expectWork()
+        }
+    }
+}
