@@ -15,6 +15,9 @@ let strict: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : [])
 
+/// The linker of the toolchain instead of the host's.
+let link: [LinkerSetting] = [.unsafeFlags(["-use-ld=lld"])]
+
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -57,13 +60,13 @@ let modules: [Target] = [
             "LinuxSystem", "Machine", "Migration", "ControlAPI", "VMM", "Harness", argumentParser,
             log,
         ],
-        swiftSettings: strict),
+        swiftSettings: strict, linkerSettings: link),
     .executableTarget(
         name: "MartletBench",
         dependencies: [
             "LinuxSystem", "GuestMemory", "Machine", "ControlAPI", "Harness", argumentParser,
         ],
-        path: "Benchmarks/MartletBench", swiftSettings: strict),
+        path: "Benchmarks/MartletBench", swiftSettings: strict, linkerSettings: link),
 ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
