@@ -103,6 +103,8 @@ extension Controller {
         case .receiving(let task): receivingEnded(task)
         case let other: slot = other
         }
+        handleDeferredEvent()
+        if isEnding { exit(0) }
     }
 
     private func sendingEnded(_ task: OutgoingTask) {
@@ -133,7 +135,6 @@ extension Controller {
             exit(1)
         }
         lastMigration = report
-        if isEnding { exit(0) }
     }
 
     private func receivingEnded(_ task: IncomingTask) {
@@ -163,7 +164,6 @@ extension Controller {
                     "\(error)"))
         }
         lastMigration = report
-        if isEnding { exit(0) }
     }
 
     private func keep(_ guest: consuming MovableGuest<KVMGuest>) {

@@ -18,6 +18,8 @@ final class Controller {
     /// of the present.
     private var generation: UInt64 = 0
     private var exitStatus: Int32?
+    /// What a guest did to its whole machine while it was on its way.
+    private var deferredEvent: GuestEvent?
     /// When to end although nobody has read how the migration ended.
     private var exitDeadline: MonotonicInstant?
     /// Whether somebody watches the running migration and wants to read how it ended.
@@ -231,7 +233,22 @@ extension Controller {
         environment.events.record(.rebooted)
     }
 
+    /// A guest that is on its way belongs to the thread of its migration: what it did to itself is
+    /// dealt with when it is known where the guest is. If it left, the event went with its state.
     private func handle(_ event: GuestEvent) {
+        switch slot.phase {
+        case .sending, .receiving: deferredEvent = event
+        case .empty, .created: break
+        case .running, .paused, .stranded: carryOut(event)
+        }
+    }
+
+    /// Deals with what a guest did while it was on its way, if it is here now.
+    func handleDeferredEvent() {
+        if let event = deferredEvent.take() { handle(event) }
+    }
+
+    private func carryOut(_ event: GuestEvent) {
         switch event {
         case .shutdown:
             environment.logger.info("The guest has shut down")

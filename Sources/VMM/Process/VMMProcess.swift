@@ -29,7 +29,12 @@ public enum VMMProcess {
             allowsPlainTCP: options.allowsPlainTCP)
         let server = try makeServer(options.apiSocket, environment)
         defer { server?.stop() }
-        return Controller(environment).run(first: options.guest)
+        let usesTerminal = options.guest.map { $0.serial.mode == .tty || $0.console.mode == .tty }
+        let terminal = usesTerminal == true ? TerminalMode.raw() : nil
+        let status = Controller(environment).run(first: options.guest)
+        // Not before: the end of this value gives the terminal back.
+        _ = consume terminal
+        return status
     }
 
     private static func makeServer(
