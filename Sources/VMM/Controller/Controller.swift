@@ -156,7 +156,7 @@ extension Controller {
         }
         reply.succeed(
             with: VmInfo(
-                config: config, state: slot.phase.state, memoryActualSize: config.memory.size))
+                config: config, state: slot.state, memoryActualSize: config.memory.size))
     }
 
     private func bootCreated() throws(GuestError) {

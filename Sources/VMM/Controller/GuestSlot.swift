@@ -38,17 +38,20 @@ enum GuestSlot: ~Copyable {
 enum GuestPhase: String, CaseIterable, Sendable {
     case empty, created, running, paused, stranded, sending, receiving
 
-    /// The state as `vm.info` says it.
-    var state: VmInfo.State {
-        switch self {
-        case .empty, .created, .receiving: .created
-        case .running, .sending: .running
-        case .paused, .stranded: .paused
-        }
-    }
 }
 
 extension GuestSlot {
+    /// The state as `vm.info` says it.
+    var state: VmInfo.State {
+        switch self {
+        case .running: .running
+        case .paused: .paused
+        case .stranded: .paused
+        case .sending(let task): task.isPaused ? .paused : .running
+        default: .created
+        }
+    }
+
     /// The machine, where there is one that can be asked.
     var hardware: KVMGuest? {
         switch self {

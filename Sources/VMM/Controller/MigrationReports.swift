@@ -14,6 +14,7 @@ extension MigrationProgressReport {
         dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond
         predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map(Double.init)
         elapsedMilliseconds = Double(progress.elapsedMilliseconds)
+        if progress.phase == .inDoubt { result = MigrationResult(inDoubt: progress, self) }
     }
 }
 
@@ -34,6 +35,16 @@ extension MigrationResult {
     /// A guest that came; the blackout is known at its source only.
     init(arrived report: MigrationProgressReport) {
         self.init(outcome: .completed)
+        totalMilliseconds = report.elapsedMilliseconds
+        bytesSent = report.bytesSent
+        iterations = report.iteration
+    }
+
+    /// A guest of which this end does not know yet where it runs. Whoever waits for the end is
+    /// told this much; it is replaced by the end once that is known.
+    init(inDoubt progress: MigrationProgress, _ report: MigrationProgressReport) {
+        self.init(outcome: .inDoubt)
+        errors = progress.failure.map { [$0] } ?? []
         totalMilliseconds = report.elapsedMilliseconds
         bytesSent = report.bytesSent
         iterations = report.iteration

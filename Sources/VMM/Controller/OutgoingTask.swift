@@ -11,6 +11,8 @@ import Transport
 final class OutgoingTask: Sendable {
     /// The guest's machine, for calls that change nothing.
     let hardware: KVMGuest
+    /// Whether its owner had paused it.
+    let isPaused: Bool
     private let control: OutgoingControl
     private let transfer: Transfer
     private let thread: WorkerThread
@@ -29,6 +31,7 @@ final class OutgoingTask: Sendable {
         _ environment: VMMEnvironment
     ) -> Start {
         let hardware = guest.hardware
+        let isPaused = guest.isPaused
         let transfer = Transfer(guest)
         do throws(SystemError) {
             let control = try OutgoingControl()
@@ -43,7 +46,8 @@ final class OutgoingTask: Sendable {
             }
             return .begun(
                 OutgoingTask(
-                    hardware: hardware, control: control, transfer: transfer, thread: thread))
+                    hardware: hardware, isPaused: isPaused, control: control, transfer: transfer,
+                    thread: thread))
         } catch {
             guard let guest = transfer.takeGuest() else {
                 preconditionFailure("no thread was started, so that nobody took the guest")
@@ -53,9 +57,11 @@ final class OutgoingTask: Sendable {
     }
 
     private init(
-        hardware: KVMGuest, control: OutgoingControl, transfer: Transfer, thread: WorkerThread
+        hardware: KVMGuest, isPaused: Bool, control: OutgoingControl, transfer: Transfer,
+        thread: WorkerThread
     ) {
         self.hardware = hardware
+        self.isPaused = isPaused
         self.control = control
         self.transfer = transfer
         self.thread = thread
@@ -102,6 +108,14 @@ final class OutgoingTask: Sendable {
 }
 
 extension MovableGuest where Hardware == KVMGuest {
+    /// Whether its owner has paused it.
+    var isPaused: Bool {
+        switch self {
+        case .running: false
+        case .paused: true
+        }
+    }
+
     /// The guest's machine.
     var hardware: KVMGuest {
         switch self {
