@@ -64,7 +64,8 @@ let modules: [Target] = [
     .executableTarget(
         name: "MartletBench",
         dependencies: [
-            "LinuxSystem", "GuestMemory", "Machine", "ControlAPI", "Harness", argumentParser,
+            "LinuxSystem", "GuestMemory", "Machine", "Transport", "Migration", "ControlAPI",
+            "Harness", argumentParser,
         ],
         path: "Benchmarks/MartletBench", swiftSettings: strict, linkerSettings: link),
 ]

@@ -3,6 +3,9 @@ import LinuxSystem
 
 /// The walk over the runs of a set of pages of a 64 GiB guest, in relation to counting its pages,
 /// which looks at every word once and does nothing else.
+///
+/// The goals are of this project: a walk at this rate takes less than a fiftieth of the time that
+/// sending the pages takes.
 struct PageWalkBenchmark {
     private static let layout = RegionLayout(
         slot: 0, start: GuestAddress(4 << 30), size: 64 << 30, fileOffset: 0)
@@ -11,7 +14,7 @@ struct PageWalkBenchmark {
     func run(in lab: borrowing Lab) throws -> [Figure] {
         [
             try measure("page_walk_1_percent", oneIn: 100, goal: 15, in: lab),
-            try measure("page_walk_10_percent", oneIn: 10, goal: 30, in: lab),
+            try measure("page_walk_10_percent", oneIn: 10, goal: 40, in: lab),
         ]
     }
 

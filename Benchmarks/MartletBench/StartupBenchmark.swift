@@ -27,7 +27,10 @@ struct StartupBenchmark {
         let start = MonotonicInstant.now
         let process = try ChildProcess(
             path: lab.executable,
-            arguments: ["run", "--kernel", kernel, "--memory", "size=1G", "--serial", "tty"],
+            arguments: [
+                "run", "--kernel", kernel, "--memory", "size=1G", "--serial", "tty",
+                "--log-file", "\(lab.folder)/startup.log",
+            ],
             output: output)
         var byte = [UInt8](repeating: 0, count: 1)
         var room = byte.mutableSpan
