@@ -2,7 +2,7 @@ internal import CLinux
 import Glibc
 
 /// Waits for connections on a UNIX or TCP address. A UNIX path is the listener's own while it
-/// lives: a lock beside it says so, and the path is removed at the end.
+/// lives: a lock beside it says so, and both are removed at the end.
 public struct StreamListener: ~Copyable, Sendable {
     /// For pollers: readable when somebody has connected. Does not wait.
     public let descriptor: OwnedDescriptor
@@ -77,8 +77,10 @@ public struct StreamListener: ~Copyable, Sendable {
 
     deinit {
         if let path {
-            // SAFETY: the path is a terminated string for the length of the call.
+            // SAFETY: the paths are terminated strings for the length of the calls. The lock is
+            // still held.
             _ = unsafe unlink(path)
+            _ = unsafe unlink("\(path).lock")
         }
     }
 
@@ -141,17 +143,23 @@ public struct StreamListener: ~Copyable, Sendable {
         return descriptor
     }
 
-    /// The lock beside the path, which says that the path is ours. The file stays, because removing
-    /// it would let two processes hold locks on two files of one name.
+    /// The lock beside the path, which says that the path is ours. Its holder removes the file at
+    /// the end; whoever opened it before that and got the lock after it finds another file at the
+    /// path, or none, and begins again.
     private static func lock(_ path: String) throws(SystemError) -> FileLock {
-        let file = try OwnedDescriptor(opening: "\(path).lock", [.write, .create])
-        do throws(SystemError) {
-            return try FileLock(locking: file.duplicate(), .exclusive)
-        } catch {
-            guard error.errno == .wouldBlock else { throw error }
-            throw SystemError(
-                "listen on", "socket \(path)", .addressInUse,
-                advice: "another process listens there; stop it or choose another path")
+        while true {
+            let file = try OwnedDescriptor(opening: "\(path).lock", [.write, .create])
+            let lock: FileLock
+            do throws(SystemError) {
+                lock = try FileLock(locking: file.duplicate(), .exclusive)
+            } catch {
+                guard error.errno == .wouldBlock else { throw error }
+                throw SystemError(
+                    "listen on", "socket \(path)", .addressInUse,
+                    advice: "another process listens there; stop it or choose another path")
+            }
+            let present = try? OwnedDescriptor(opening: "\(path).lock").identity
+            if let present, present == (try file.identity) { return lock }
         }
     }
 

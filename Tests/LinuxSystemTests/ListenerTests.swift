@@ -137,6 +137,17 @@ import Testing
     }
 
     /// Leaves a socket in the file system that nobody listens on.
+    @Test func nothingIsLeftInTheFileSystem() throws {
+        let path = temporaryPath("gone")
+        do {
+            let listener = try StreamListener(path: path)
+            _ = listener.descriptor.name
+            #expect(unsafe access(path + ".lock", F_OK) == 0)
+        }
+        #expect(unsafe access(path, F_OK) != 0)
+        #expect(unsafe access(path + ".lock", F_OK) != 0)
+    }
+
     private func makeStaleSocket(_ path: String) throws {
         let other = path + ".other"
         let listener = try StreamListener(path: other)

@@ -63,6 +63,7 @@ final class Controller {
             }
         }
         discardGuest()
+        lastReceiver?.close()
         return exitStatus ?? 0
     }
 
