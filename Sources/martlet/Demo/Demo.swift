@@ -1,6 +1,7 @@
 import ArgumentParser
 import Harness
 import LinuxSystem
+import VMM
 
 /// `martlet demo`: boots a guest and moves it, for a person to watch.
 struct Demo: ParsableCommand {
@@ -36,7 +37,7 @@ struct Demo: ParsableCommand {
             return try simulate()
         }
         do throws(SystemError) {
-            _ = try OwnedDescriptor(opening: "/dev/kvm", .write)
+            try KVMAvailability.check()
         } catch {
             say("No guest can run on KVM here: \(error).\n")
             return try simulate()
