@@ -1,10 +1,12 @@
-internal import LinuxSystem
+public import LinuxSystem
 internal import Synchronization
 
 /// Access of device emulation to single values and short runs of bytes.
+///
+/// What is generic is inlinable: without its type at hand it would look for metadata on each call.
 extension GuestRAM {
     /// Reads a little-endian integer of any alignment.
-    @inline(__always)
+    @inlinable
     public func load<Value: FixedWidthInteger & Sendable>(
         _ type: Value.Type, at address: GuestAddress
     ) throws(GuestMemoryError) -> Value {
@@ -14,7 +16,7 @@ extension GuestRAM {
     }
 
     /// Writes an integer as little-endian, at any alignment.
-    @inline(__always)
+    @inlinable
     public func store<Value: FixedWidthInteger & Sendable>(
         _ value: Value, at address: GuestAddress
     ) throws(GuestMemoryError) {
@@ -86,8 +88,8 @@ extension GuestRAM {
         markDirty(range)
     }
 
-    @inline(__always)
-    private func segment(
+    @usableFromInline
+    func segment(
         _ address: GuestAddress, count: Int
     ) throws(GuestMemoryError) -> MemorySegment {
         guard let length = UInt64(exactly: count),
@@ -104,8 +106,8 @@ extension GuestRAM {
         return try segment(address, count: 2)
     }
 
-    @inline(__always)
-    private func markDirty(_ address: GuestAddress, count: Int) {
+    @usableFromInline
+    func markDirty(_ address: GuestAddress, count: Int) {
         guard let range = GuestRange(start: address, length: UInt64(clamping: count)) else {
             return
         }
