@@ -25,6 +25,9 @@ public struct OwnershipLedger: Equatable, Sendable {
 
     private var records: [OwnershipRecord] = []
 
+    /// Whether nothing was decided yet, so that no source can be in doubt about this end.
+    public var isEmpty: Bool { records.isEmpty }
+
     /// An empty ledger.
     public init() {}
 

@@ -134,7 +134,7 @@ extension GuestTests {
 }
 
 /// A migration that is held at a chosen message.
-private struct Scene {
+struct Scene {
     let flight: Flight
     let source: MartletProcess
     let destination: MartletProcess

@@ -6,12 +6,12 @@ import Testing
 /// Where the VMMs of one test live: a folder, and a network of their own where the user may make
 /// one. Everything goes with it.
 final class Lab: Sendable {
-    private let temporary: LabFolder
+    private let temporary: TemporaryFolder
     private let network: LabSpace?
 
     /// An empty folder, and a network with a tap.
     init() throws {
-        temporary = try LabFolder()
+        temporary = try TemporaryFolder(prefix: "martlet-test")
         network = Prerequisites.hasNetworks ? try onOwnThread { try LabSpace() } : nil
     }
 

@@ -9,7 +9,7 @@ extension GuestTests {
         @Test(.needsNetwork, arguments: [1, 2])
         func guestUnderLoadMovesByEveryRoute(processors: Int) async throws {
             let flight = try await Flight(
-                GuestPlan(processors: processors, hasDisk: true, hasNetwork: false), in: Lab())
+                GuestPlan(processors: processors, hasDisk: true, hasNetwork: true), in: Lab())
 
             for route in Route.allCases {
                 let result = try await flight.move(by: route)
@@ -20,7 +20,7 @@ extension GuestTests {
 
         @Test(.needsNetwork)
         func tenMovesInARow() async throws {
-            let plan = GuestPlan(processors: 2, hasDisk: true, hasNetwork: false)
+            let plan = GuestPlan(processors: 2, hasDisk: true, hasNetwork: true)
             let flight = try await Flight(plan, in: Lab())
 
             for number in 0..<10 {

@@ -60,6 +60,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             channel = try reception.awaitSource()
         } catch {
             _ = control.withDecision { $0.fail(error.endReason) }
+            keepDoor(of: reception)
             return refused(error)
         }
         let session = DestinationSession(
@@ -73,6 +74,18 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         control.board.begin(at: network.now)
         control.board.enter(.connecting, at: network.now)
         return receive(session)
+    }
+
+    /// No source came. The door stays open only for those of earlier migrations, which may be in
+    /// doubt; otherwise it is free for whoever is to receive there next.
+    private func keepDoor(of reception: Reception<Outside>) {
+        guard !control.ledger.isEmpty else { return listener.close() }
+        do throws(SystemError) {
+            try reception.serve()
+        } catch {
+            logger.warning("sources in doubt are not answered: \(error)")
+            listener.close()
+        }
     }
 
     /// The script.
