@@ -70,6 +70,7 @@ extension GuestTests {
             scene.destination.process.signal(SIGKILL)
             scene.interceptor.decide(.cut)
             try await scene.source.waitForPhase("in-doubt")
+            #expect(try scene.source.client.migrationProgress().result?.outcome == .inDoubt)
             try await scene.flight.expectStandstill()
             refusal(500) { () throws(APIClientError) in
                 try scene.source.client.perform(.resume)
@@ -130,41 +131,5 @@ extension GuestTests {
             #expect(throws: HarnessError.self) { try scene.reception.wait() }
             try await scene.flight.expectWork()
         }
-    }
-}
-
-/// A migration that is held at a chosen message.
-struct Scene {
-    let flight: Flight
-    let source: MartletProcess
-    let destination: MartletProcess
-    let reception: Reception
-    let interceptor: Interceptor
-
-    init(at point: Interceptor.Message) async throws {
-        let lab = try Lab()
-        flight = try await Flight(GuestPlan(memory: "size=64M"), in: lab)
-        source = flight.vmm
-        destination = try flight.startNext()
-        reception = try destination.receive(at: "unix:\(lab.path("door"))")
-        interceptor = try Interceptor(
-            at: lab.path("wire"), before: lab.path("door"), holding: point)
-        try source.client.sendMigration(
-            SendMigrationData(destinationURL: "unix:\(lab.path("wire"))"))
-        let interceptor = interceptor
-        try await eventually("\(point)\n\(source.log)") { interceptor.hasReached }
-    }
-
-    /// Waits until the source has its guest back and goes on with it.
-    func expectGuestStays() async throws {
-        let result = try await source.migrationResult()
-        #expect(result.outcome == .failed)
-        #expect(result.errors.first?.isEmpty == false)
-        #expect(try source.client.info().state == .running)
-        try await flight.expectWork()
-    }
-
-    func end() {
-        interceptor.close()
     }
 }

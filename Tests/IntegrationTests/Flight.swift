@@ -172,12 +172,12 @@ extension GuestPlan {
 }
 
 extension MartletProcess {
-    /// Waits for the end of the migration that this VMM takes part in.
+    /// Waits for the end of the migration that this VMM takes part in, and of any doubt.
     func migrationResult() async throws -> MigrationResult {
         var result: MigrationResult?
         try await eventually("the end of the migration\n\(log)") {
             result = try client.migrationProgress().result
-            return result != nil
+            return result.map { $0.outcome != .inDoubt } ?? false
         }
         return try #require(result)
     }
