@@ -61,14 +61,14 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         } catch {
             _ = control.withDecision { $0.fail(error.endReason) }
             keepDoor(of: reception)
-            return refused(error)
+            return .refused(settle(error))
         }
         let session = DestinationSession(
             channel: channel, network: network, control: control, logger: logger)
         do throws(SystemError) {
             try reception.serve()
         } catch {
-            return refused(session.refuse(because: .unsupported("\(error)")))
+            return .refused(settle(session.refuse(because: .unsupported("\(error)"))))
         }
         observer(.receiveStarted)
         control.board.begin(at: network.now)
@@ -96,18 +96,18 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         do throws(MigrationError) {
             machine = IncomingMachine(configured: try session.awaitConfiguration(factory))
         } catch {
-            return refused(session.refuse(because: error))
+            return .refused(settle(session.refuse(because: error)))
         }
         let state: [UInt8]
         do throws(MigrationError) {
             state = try session.receiveMemory(of: machine.hardware)
         } catch {
             machine.discard()
-            return refused(session.refuse(because: error))
+            return .refused(settle(session.refuse(because: error)))
         }
         switch machine.prepare(state: state) {
         case .failed(let error):
-            return refused(session.refuse(because: .hardware(error)))
+            return .refused(settle(session.refuse(because: .hardware(error))))
         case .prepared(let machine):
             return awaitTakeover(machine, session)
         }
@@ -124,14 +124,14 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             takeover = try session.awaitTakeover()
         } catch {
             machine.discard()
-            return refused(session.refuse(because: error))
+            return .refused(settle(session.refuse(because: error)))
         }
         let outcome = machine.takeOver(
             backendState: takeover.backendState, staysPaused: takeover.staysPaused,
             willRun: session.setRunFlag)
         switch consume outcome {
         case .returned(let error):
-            return refused(session.refuse(because: .hardware(error)))
+            return .refused(settle(session.refuse(because: .hardware(error))))
         case .running(let machine):
             session.sayRunning()
             machine.hardware.announce()
@@ -154,13 +154,16 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
     }
 
     /// The guest stays with its source; nothing of it is held here any more.
-    private func refused(_ error: MigrationError) -> IncomingOutcome<Factory.Hardware> {
+    ///
+    /// - Returns: the error. The outcome is made by the callers: Swift 6.3 copies a noncopyable
+    ///   outcome that a function like this one returns, in optimized builds, which is a trap.
+    private func settle(_ error: MigrationError) -> MigrationError {
         control.settle()
         let isCancelled = error.endReason.code == .cancelled
         control.board.update { $0.failure = error.description }
         control.board.enter(isCancelled ? .cancelled : .failed, at: network.now)
         logger.error("the guest stays with its source: \(error)")
         observer(.receiveFailed(reason: error.description))
-        return .refused(error)
+        return error
     }
 }
