@@ -51,6 +51,8 @@ extension GuestMemoryError: CustomStringConvertible {
                 + fault.rawValue
         case .allocation(let bytes, nil, let cause):
             "\(bytes) bytes of guest memory cannot be allocated: \(cause)"
+        case .allocation(let bytes, .some, let cause) where cause.advice != nil:
+            "\(bytes) bytes of guest memory cannot be allocated in huge pages: \(cause)"
         case .allocation(let bytes, .some(let size), let cause):
             "\(bytes) bytes of guest memory cannot be allocated in huge pages: \(cause); "
                 + "reserve \(bytes / UInt64(size.rawValue)) pages of \(size.rawValue >> 10) KiB "

@@ -114,6 +114,49 @@ extension GuestTests {
             try await scene.flight.expectWork()
         }
 
+        // MARK: Calling it off
+
+        @Test(arguments: [Message.answer(to: .memory), .answer(to: .state)])
+        func cancelBeforeThePointOfNoReturnKeepsTheGuest(at point: Message) async throws {
+            let scene = try await Scene(at: point)
+            defer { scene.end() }
+
+            try scene.source.client.perform(.cancelMigration)
+            scene.interceptor.decide(.pass)
+            #expect(try await scene.source.migrationResult().outcome == .cancelled)
+            #expect(throws: HarnessError.self) { try scene.reception.wait() }
+            try await scene.flight.expectWork()
+        }
+
+        @Test func cancelAfterThePointOfNoReturnIsTooLate() async throws {
+            let scene = try await Scene(at: .request(.takeover))
+            defer { scene.end() }
+
+            let reasons = refusal(500) { () throws(APIClientError) in
+                try scene.source.client.perform(.cancelMigration)
+            }
+            #expect(reasons.contains("can no longer be cancelled"))
+            scene.interceptor.decide(.pass)
+            try scene.reception.wait()
+            try await scene.flight.left(for: scene.destination)
+            try await scene.flight.expectWork()
+        }
+
+        @Test func destinationThatIsAskedToEndGivesTheGuestBack() async throws {
+            let scene = try await Scene(at: .request(.memory))
+            defer { scene.end() }
+
+            scene.destination.process.signal(SIGTERM)
+            let destination = scene.destination
+            try await eventually("the end of the destination") {
+                destination.process.exitStatus != nil
+            }
+            #expect(destination.process.exitStatus == .exited(0))
+            scene.interceptor.decide(.pass)
+            #expect(try await scene.source.migrationResult().outcome != .completed)
+            try await scene.flight.expectWork()
+        }
+
         // MARK: Standing still
 
         /// Within the bound of the blackout, ten times `downtime_ms` and at least two seconds.
