@@ -12,7 +12,7 @@ extension MigrationProgressReport {
         bytesRemaining = progress.bytesRemaining
         rateBytesPerSecond = progress.bytesPerSecond
         dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond
-        predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map(Double.init)
+        predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map { Double($0) }
         elapsedMilliseconds = Double(progress.elapsedMilliseconds)
         if progress.phase == .inDoubt { result = MigrationResult(inDoubt: progress, self) }
     }
@@ -28,7 +28,8 @@ extension MigrationResult {
         blackoutMilliseconds = Self.milliseconds(summary.blackout.total)
         blackoutPhases = Blackout.Phase.allCases.map { phase in
             BlackoutPhase(
-                phase: phase.name, milliseconds: Self.milliseconds(summary.blackout[phase]))
+                phase: phase.nameInReports,
+                milliseconds: Self.milliseconds(summary.blackout[phase]))
         }
     }
 
@@ -63,6 +64,11 @@ extension MigrationResult {
     private static func milliseconds(_ nanoseconds: UInt64) -> Double {
         Double(nanoseconds / 1000) / 1000
     }
+}
+
+extension Blackout.Phase {
+    /// The name in one word: `final-memory`.
+    var nameInReports: String { name.split(separator: " ").joined(separator: "-") }
 }
 
 extension MigrationOptions {

@@ -123,6 +123,9 @@ enum BackendStates {
                 throw .unsupportedVersion(
                     component: component.reader.path, version: component.version, newest: version)
             }
+            guard states[component.name] == nil else {
+                throw reader.invalid("the device \(component.name) is there twice")
+            }
             states[component.name] = try component.reader.readBytes()
             try component.reader.finish()
         }
