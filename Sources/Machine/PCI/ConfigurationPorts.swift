@@ -26,11 +26,6 @@ public final class ConfigurationPorts: Sendable {
         try ports.insert(data, at: Self.dataPorts)
     }
 
-    /// Forgets the address that the guest has chosen, with the machine.
-    public func reset() {
-        latch.write(offset: 0, width: 4, value: 0)
-    }
-
     /// Writes the address that the guest has chosen.
     public func save(into writer: inout StateWriter) {
         writer.append(ConfigurationPortsState(address: latch.value))

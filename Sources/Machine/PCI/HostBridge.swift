@@ -19,10 +19,6 @@ final class HostBridge: PCIDevice {
         function.writeConfiguration(offset: offset, width: width, value: value)
     }
 
-    func reset() {
-        function.reset()
-    }
-
     func save(into writer: inout StateWriter) {
         function.save(into: &writer)
     }

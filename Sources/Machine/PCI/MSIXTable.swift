@@ -92,17 +92,6 @@ public final class MSIXTable: Sendable {
         }
     }
 
-    /// Masks all vectors and forgets their messages and what is pending.
-    func reset() {
-        state.withLock { state in
-            for index in 0..<count {
-                state.entries[index] = Entry()
-                state.pending[index] = false
-            }
-            settle(0..<count, &state)
-        }
-    }
-
     /// Takes entries and pending bits from a saved state.
     func restore(entries: [Entry], pending: [Bool]) {
         state.withLock { state in

@@ -80,12 +80,6 @@ public final class PCIBus: Sendable {
         for device in devices { device?.function.disconnect() }
     }
 
-    /// Resets all devices, with the machine.
-    public func reset() {
-        let devices = state.withLock { $0.slots }
-        for device in devices { device?.reset() }
-    }
-
     /// The device in a slot.
     public func device(at slot: Int) -> (any PCIDevice)? {
         state.withLock { $0.slots.indices.contains(slot) ? $0.slots[slot] : nil }

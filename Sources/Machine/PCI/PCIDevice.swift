@@ -15,10 +15,6 @@ public protocol PCIDevice: PCIFunctionOwner {
     /// Writes 1, 2 or 4 bytes of its configuration space for the guest.
     func writeConfiguration(offset: Int, width: Int, value: UInt32)
 
-    /// Puts the device and its function back as they were before a guest came, when the machine is
-    /// reset. No vCPU runs.
-    func reset()
-
     /// Writes all of its state, that of its function included. Nothing runs meanwhile.
     func save(into writer: inout StateWriter)
 

@@ -20,8 +20,6 @@ public protocol PCIFunctionOwner: AnyObject, Sendable {
 public final class PCIFunction: Sendable {
     private struct State {
         var space: ConfigurationSpace
-        /// The space as it was when the function was put on the bus.
-        var pristine: ConfigurationSpace
         /// Where each base address register answers, by its place in `space.baseAddresses`.
         var mapped: [Range<UInt64>?]
         weak var owner: (any PCIFunctionOwner)?
@@ -54,7 +52,7 @@ public final class PCIFunction: Sendable {
         self.msix = msix?.table
         state = Mutex(
             State(
-                space: space, pristine: space,
+                space: space,
                 mapped: Array(repeating: nil, count: space.baseAddresses.count)))
     }
 
@@ -80,7 +78,6 @@ public final class PCIFunction: Sendable {
             for (register, address) in zip(state.space.baseAddresses, addresses) {
                 state.space.setAddress(address, of: register)
             }
-            state.pristine = state.space
             apply(&state)
         }
     }
@@ -92,16 +89,6 @@ public final class PCIFunction: Sendable {
             state.owner = nil
             state.memory = nil
         }
-    }
-
-    /// Forgets what a guest has written: ranges are where they were at first and answer nowhere,
-    /// vectors are masked.
-    public func reset() {
-        state.withLock { state in
-            state.space = state.pristine
-            apply(&state)
-        }
-        msix?.reset()
     }
 
     /// Reads 1, 2 or 4 bytes of the configuration space.

@@ -165,12 +165,6 @@ extension VirtioPCITransport {
         features.isSubset(of: offeredFeatures) && features.contains(.version1)
     }
 
-    /// Puts device and function back as they were before a guest came.
-    public func reset() {
-        registers.withLock { resetDevice(&$0) }
-        function.reset()
-    }
-
     private func resetDevice(_ registers: inout TransportRegisters) {
         let wasUsed = notifier.status.contains(.driverOK)
         device.reset()

@@ -78,24 +78,6 @@ import Testing
         }
     }
 
-    @Test func resetForgetsWhatTheGuestWrote() throws {
-        let fixture = try PCIFixture()
-        fixture.enableVector(0, data: 0x40, isMasked: false)
-        fixture.write(1, 0x10, 0xD000_0000)
-        fixture.ports.write(at: 0xCF8, width: 4, value: 0x8000_0800)
-        fixture.bus.reset()
-        fixture.configurationPorts.reset()
-        #expect(fixture.wideAddress == 0xC000_0000)
-        #expect(fixture.read(1, 0x04, width: 2) == 0)
-        #expect(fixture.device.movesOfWideRange.last == .some(nil))
-        #expect(fixture.chip.messages.isEmpty)
-        #expect(fixture.ports.read(at: 0xCF8, width: 4) == 0)
-        fixture.enableMemory()
-        fixture.setControl(0x8000)
-        fixture.device.function.msix?.raise(0)
-        #expect(fixture.memory.read(at: fixture.wideAddress + 0x5000, width: 8) == 1)
-    }
-
     @Test func devicesAreFreeAfterRemoval() throws {
         weak var device: ExampleDevice?
         do {

@@ -73,8 +73,6 @@ final class ExampleDevice: PCIDevice, BusDevice {
         function.writeConfiguration(offset: offset, width: width, value: value)
     }
 
-    func reset() { function.reset() }
-
     func save(into writer: inout StateWriter) { function.save(into: &writer) }
 
     func load(from reader: inout StateReader) throws(StateError) {
