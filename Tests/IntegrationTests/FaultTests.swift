@@ -165,7 +165,7 @@ extension GuestTests {
             defer { scene.end() }
 
             let began = MonotonicInstant.now
-            scene.destination.process.signal(SIGSTOP)
+            scene.destination.stop()
             scene.interceptor.decide(.pass)
             try await scene.expectGuestStays()
             // The bound is three seconds, and the machine may be loaded.

@@ -14,7 +14,7 @@ import Testing
         let scene = try await Scene(at: .answer(to: .config), Self.plan)
         defer { scene.end() }
 
-        scene.destination.process.signal(SIGSTOP)
+        scene.destination.stop()
         scene.interceptor.decide(.pass)
         try await eventually("the end of the migration", within: 90) {
             try scene.source.client.migrationProgress().result != nil
@@ -29,7 +29,7 @@ import Testing
         let scene = try await Scene(at: .answer(to: .config), Self.plan)
         defer { scene.end() }
 
-        scene.source.process.signal(SIGSTOP)
+        scene.source.stop()
         scene.interceptor.decide(.pass)
         try await eventually("the end of the wait", within: 90) {
             try scene.destination.client.migrationProgress().result != nil
@@ -46,7 +46,7 @@ import Testing
         let scene = try await Scene(at: .request(.takeover), Self.plan)
         defer { scene.end() }
 
-        scene.destination.process.signal(SIGSTOP)
+        scene.destination.stop()
         scene.interceptor.decide(.pass)
         try await eventually("the doubt", within: 90) {
             try scene.source.client.migrationProgress().phase == "in-doubt"
