@@ -52,8 +52,11 @@ import Testing
         try router.update { () throws(InterruptError) in
             for interrupt in interrupts { try interrupt.route(address: 0xfee0_0000, data: 9) }
         }
-        #expect(chip.tables.withLock { $0.count } == 1)
-        #expect(chip.messages.count == 2)
+        // Interrupts take their routes with them when they go.
+        withExtendedLifetime(interrupts) {
+            #expect(chip.tables.withLock { $0.count } == 1)
+            #expect(chip.messages.count == 2)
+        }
     }
 
     @Test func refusedTableIsReportedAndTriedAgain() throws {
