@@ -47,7 +47,7 @@ extension GuestSlot {
         case .running: .running
         case .paused: .paused
         case .stranded: .paused
-        case .sending(let task): task.isPaused ? .paused : .running
+        case .sending(let task): task.standsStill ? .paused : .running
         default: .created
         }
     }

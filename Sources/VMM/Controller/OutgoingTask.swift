@@ -12,7 +12,7 @@ final class OutgoingTask: Sendable {
     /// The guest's machine, for calls that change nothing.
     let hardware: KVMGuest
     /// Whether its owner had paused it.
-    let isPaused: Bool
+    private let isPaused: Bool
     private let control: OutgoingControl
     private let transfer: Transfer
     private let thread: WorkerThread
@@ -69,6 +69,10 @@ final class OutgoingTask: Sendable {
 
     /// Where the migration stands.
     var progress: MigrationProgress { control.progress() }
+
+    /// Whether the guest stands still until the migration has ended: its owner had paused it, or it
+    /// is not known at which end it runs.
+    var standsStill: Bool { isPaused || progress.phase == .inDoubt }
 
     /// Calls the migration off.
     ///
