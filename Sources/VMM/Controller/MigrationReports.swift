@@ -1,10 +1,11 @@
-import ControlAPI
-import Migration
+public import ControlAPI
+public import Migration
 import Transport
 
 /// What the engines say, in the words of the API.
 extension MigrationProgressReport {
-    init(_ progress: MigrationProgress) {
+    /// Where a migration stands.
+    public init(_ progress: MigrationProgress) {
         self.init(phase: progress.phase.rawValue)
         iteration = progress.iteration
         bytesTotal = progress.bytesTotal
@@ -20,7 +21,7 @@ extension MigrationProgressReport {
 
 extension MigrationResult {
     /// A guest that left.
-    init(_ summary: MigrationSummary) {
+    public init(_ summary: MigrationSummary) {
         self.init(outcome: .completed)
         totalMilliseconds = Self.milliseconds(summary.totalNanoseconds)
         bytesSent = summary.memoryBytes

@@ -9,7 +9,7 @@ struct MigrationFollower {
 
     /// How often the source is asked: often enough for a bar that moves, and a millionth of what
     /// the source can answer.
-    private static let interval = 50
+    static let interval = 50
 
     /// Follows until the end.
     ///
@@ -39,7 +39,8 @@ struct MigrationFollower {
         say(text, terminator: "")
     }
 
-    private static var style: MigrationDisplay.Style {
+    /// A bar on a terminal, lines elsewhere.
+    static var style: MigrationDisplay.Style {
         guard let columns = StandardStream.output.terminalColumns else { return .lines }
         return .bar(columns: columns)
     }

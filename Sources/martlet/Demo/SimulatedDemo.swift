@@ -1,3 +1,4 @@
+import ControlAPI
 import GuestMemory
 import Harness
 import LinuxSystem
@@ -6,6 +7,7 @@ import Machine
 import Migration
 import Synchronization
 import Transport
+import VMM
 
 /// The demo without KVM: the same migration engines and the same sockets move a simulated machine,
 /// both ends in this process.
@@ -95,14 +97,18 @@ private final class Flight: Sendable {
         _ machine: consuming VirtualMachine<SimulatedGuest>
     ) throws -> Landing {
         defer { listener.close() }
+        let control = try OutgoingControl()
         let outgoing = OutgoingMigration<SimulatedGuest, HostNetwork>(
             options: MigrationOptions(destination: listener.url, mode: mode), network: network,
-            control: try OutgoingControl(), logger: Logger.silent)
+            control: control, logger: Logger.silent)
+        let display = try ProgressThread(control)
         let outcome = outgoing.run(.running(machine))
         thread.join()
+        display.stop()
         guard case .moved(let summary) = consume outcome,
             case .running(let moved) = arrival.outcome.withLock({ $0.take() })
         else { throw CommandFailure("The simulated machine did not arrive") }
+        say(MigrationResult(summary).summary, terminator: "")
         return Landing(row: row(summary), machine: moved)
     }
 
@@ -133,6 +139,32 @@ private final class Flight: Sendable {
                 }
             }
         }
+    }
+}
+
+/// Shows the progress of a migration whose source is in this process.
+private final class ProgressThread: Sendable {
+    private let thread: WorkerThread
+
+    init(_ control: OutgoingControl) throws(SystemError) {
+        thread = try WorkerThread(name: "progress") { stop in
+            var display = MigrationDisplay(MigrationFollower.style)
+            while true {
+                do throws(SystemError) {
+                    try stop.wait(deadline: .after(milliseconds: MigrationFollower.interval))
+                    return say(display.ending, terminator: "")
+                } catch {
+                    let report = MigrationProgressReport(control.progress())
+                    say(display.update(report), terminator: "")
+                }
+            }
+        }
+    }
+
+    /// Ends the display.
+    func stop() {
+        thread.requestStop()
+        thread.join()
     }
 }
 
