@@ -2,7 +2,8 @@
 ///
 /// It is what travels between dirty tracking and sending: the kernel's log and the VMM's own
 /// bitmap are merged into one, which is then walked as runs. It owns its words; a set for 64 GiB
-/// takes 2 MiB.
+/// takes 2 MiB. Sendable although it holds a pointer: it cannot be copied, so that whoever has it
+/// is the only one who reaches the words.
 @safe
 public struct PageSet: ~Copyable, @unchecked Sendable {
     /// The regions, in the order of `GuestRAM.regions`.

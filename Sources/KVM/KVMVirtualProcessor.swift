@@ -3,7 +3,8 @@ public import LinuxSystem
 import Synchronization
 
 /// A processor of a virtual machine. One thread runs it and reads and sets its state; any thread
-/// may ask it to leave.
+/// may ask it to leave. Sendable for that: what other threads write is one atomic byte of the shared
+/// page, everything else goes through the kernel, which serialises it.
 @safe
 public struct KVMVirtualProcessor: ~Copyable, @unchecked Sendable {
     let descriptor: OwnedDescriptor

@@ -2,7 +2,8 @@ internal import CLinux
 import Glibc
 
 /// A range of the address space that belongs to whoever holds this value; it is unmapped when the
-/// value ends. Nothing but the holder knows who else writes to it.
+/// value ends. Nothing but the holder knows who else writes to it. Sendable although it holds a
+/// pointer: it cannot be copied, and its address and length never change.
 @safe
 public struct Mapping: ~Copyable, @unchecked Sendable {
     /// The first byte. Valid as long as this value; the only pointer that leaves this module.

@@ -4,7 +4,8 @@
 /// A segment carries its bounds: it can be narrowed, never widened. It does not keep the mapping
 /// alive, because it is made once per run of pages in loops that must not count references:
 /// whoever hands segments out (`GuestRAM`) outlives their use. The bytes may be changed at any
-/// time by a guest or another process; take a copy before looking at a value twice.
+/// time by a guest or another process; take a copy before looking at a value twice. For the same
+/// reason it can go to other threads: nobody who has one may assume to be alone.
 @safe
 public struct MemorySegment: @unchecked Sendable {
     /// Start of the run; only the modules inside the unsafe fence use it.

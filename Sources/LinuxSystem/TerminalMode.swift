@@ -6,7 +6,8 @@ import Glibc
 public struct TerminalMode: ~Copyable, Sendable {
     private let previous: Settings
 
-    /// The terminal's settings, which are plain numbers.
+    /// The terminal's settings. Plain numbers and never changed, which the imported structure does
+    /// not say of itself.
     private struct Settings: @unchecked Sendable {
         var value: termios
     }

@@ -32,26 +32,25 @@ final class OutgoingTask: Sendable {
     ) -> Start {
         let hardware = guest.hardware
         let isPaused = guest.isPaused
-        let transfer = Transfer(guest)
         do throws(SystemError) {
+            let transfer = try Transfer()
             let control = try OutgoingControl()
             let migration = OutgoingMigration<KVMGuest, HostNetwork>(
                 options: options,
                 network: HostNetwork(allowsPlainTCP: environment.allowsPlainTCP),
                 control: control, observer: environment.events.report,
                 logger: environment.logger)
-            let thread = try WorkerThread(name: "migrate") { _ in
-                transfer.run(migration)
+            let thread = try WorkerThread(name: "migrate") { stop in
+                transfer.run(migration, unless: stop)
                 environment.queue.post(.migrationEnded)
             }
+            // Nothing can fail from here on: the guest changes hands only now.
+            transfer.hand(over: guest)
             return .begun(
                 OutgoingTask(
                     hardware: hardware, isPaused: isPaused, control: control, transfer: transfer,
                     thread: thread))
         } catch {
-            guard let guest = transfer.takeGuest() else {
-                preconditionFailure("no thread was started, so that nobody took the guest")
-            }
             return .failed(guest, error)
         }
     }
@@ -88,19 +87,28 @@ final class OutgoingTask: Sendable {
 
     /// The guest on its way into the thread, and the outcome on its way back.
     private final class Transfer: Sendable {
-        private let guest: Mutex<MovableGuest<KVMGuest>?>
+        private let guest = Mutex<MovableGuest<KVMGuest>?>(nil)
+        private let isHandedOver: EventDescriptor
         private let outcome = Mutex<OutgoingOutcome<KVMGuest>?>(nil)
 
-        init(_ guest: consuming MovableGuest<KVMGuest>) {
-            self.guest = Mutex(guest)
+        init() throws(SystemError) {
+            isHandedOver = try EventDescriptor(name: "guest to be moved")
         }
 
-        func takeGuest() -> MovableGuest<KVMGuest>? {
-            guest.withLock { $0.take() }
+        /// Gives the guest to the thread, which waits for it.
+        func hand(over guest: consuming MovableGuest<KVMGuest>) {
+            self.guest.put(guest)
+            isHandedOver.signal()
         }
 
-        func run(_ migration: OutgoingMigration<KVMGuest, HostNetwork>) {
-            guard let guest = takeGuest() else { return }
+        /// Waits for the guest and moves it, unless the task is given up before it has one.
+        func run(
+            _ migration: OutgoingMigration<KVMGuest, HostNetwork>,
+            unless stop: borrowing EventDescriptor
+        ) {
+            let waited = try? isHandedOver.descriptor.wait(
+                forAny: .readable, unless: stop, deadline: .distantFuture)
+            guard waited != nil, let guest = guest.withLock({ $0.take() }) else { return }
             let result = migration.run(guest)
             outcome.put(result)
         }
