@@ -1,26 +1,38 @@
-/// Gives out addresses of a window from its start on, each range aligned to its size.
+/// A window of addresses behind the host bridge, in which ranges of functions find a place.
 struct AddressWindow {
-    private var next: UInt64
-    private let end: UInt64
+    let range: Range<UInt64>
 
-    /// A window of which nothing was given out.
-    init(_ range: Range<UInt64>) {
-        next = range.lowerBound
-        end = range.upperBound
-    }
-
-    /// Takes a range of addresses.
+    /// The lowest place for a range of addresses.
     ///
     /// - Parameters:
-    ///   - size: a power of two.
+    ///   - size: a power of two; the range is aligned to it.
     ///   - limit: the range ends at or below it.
+    ///   - taken: where other ranges are, in any order; they may overlap each other.
     /// - Returns: its start, or nil when the window has no room.
-    mutating func take(_ size: UInt64, below limit: UInt64) -> UInt64? {
-        let (padded, wraps) = next.addingReportingOverflow(size - 1)
+    func place(
+        for size: UInt64, below limit: UInt64, avoiding taken: [Range<UInt64>]
+    ) -> UInt64? {
+        var next = range.lowerBound
+        // Ascending, so that one pass meets all obstacles of every place that it tries.
+        for obstacle in taken.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            guard let candidate = Self.aligned(next, to: size, below: limit) else { return nil }
+            guard obstacle.upperBound > candidate.lowerBound else { continue }
+            if obstacle.lowerBound >= candidate.upperBound { break }
+            next = obstacle.upperBound
+        }
+        guard let found = Self.aligned(next, to: size, below: limit),
+            found.upperBound <= range.upperBound
+        else { return nil }
+        return found.lowerBound
+    }
+
+    private static func aligned(
+        _ address: UInt64, to size: UInt64, below limit: UInt64
+    ) -> Range<UInt64>? {
+        let (padded, wraps) = address.addingReportingOverflow(size - 1)
         let start = padded & ~(size - 1)
-        let (rangeEnd, overflows) = start.addingReportingOverflow(size)
-        guard !wraps, !overflows, rangeEnd <= min(end, limit) else { return nil }
-        next = rangeEnd
-        return start
+        let (end, overflows) = start.addingReportingOverflow(size)
+        guard !wraps, !overflows, end <= limit else { return nil }
+        return start..<end
     }
 }

@@ -1,11 +1,11 @@
-public import StateCoding
 internal import Synchronization
 
 /// PCI bus 0 with up to 32 devices of one function each, and the windows of memory addresses
 /// behind its host bridge.
 ///
-/// Devices get a slot and addresses when they are inserted, in the order of insertion, so that a
-/// machine built again from the same configuration looks the same to its guest.
+/// Devices get addresses when they are inserted, the lowest that no other has at that moment. So a
+/// machine built again from the same configuration looks the same to its guest, and what a removed
+/// device had is free again, also where the addresses have come with the state of a moved guest.
 public final class PCIBus: Sendable {
     /// The number of slots.
     public static let slotCount = 32
@@ -13,14 +13,14 @@ public final class PCIBus: Sendable {
     /// Bytes of configuration space that the ECAM window has for bus 0.
     public static let windowSize: UInt64 = 1 << 20
 
-    private struct State {
-        var slots: [(any PCIDevice)?]
-        var windows: [AddressWindow]
+    struct Slot {
+        let device: any PCIDevice
+        var stage = PCISlotStage.present
     }
 
+    let slots: Mutex<[Slot?]>
     private let memory: IOBus
     private let windows: [Range<UInt64>]
-    private let state: Mutex<State>
 
     /// A bus with nothing but the host bridge at 00:00.0.
     ///
@@ -31,11 +31,11 @@ public final class PCIBus: Sendable {
     public init(memory: IOBus, windows: [Range<UInt64>]) {
         self.memory = memory
         self.windows = windows
-        var slots = [(any PCIDevice)?](repeating: nil, count: Self.slotCount)
+        var slots = [Slot?](repeating: nil, count: Self.slotCount)
         let bridge = HostBridge()
         bridge.function.connect(owner: bridge, memory: memory, windows: [], addresses: [])
-        slots[0] = bridge
-        state = Mutex(State(slots: slots, windows: windows.map(AddressWindow.init)))
+        slots[0] = Slot(device: bridge)
+        self.slots = Mutex(slots)
     }
 
     /// Puts a device into a slot and gives addresses to its memory ranges.
@@ -46,48 +46,54 @@ public final class PCIBus: Sendable {
     public func insert(
         _ device: any PCIDevice, slot wanted: Int? = nil
     ) throws(PCIError) -> PCIAddress {
-        let result = state.withLock { state -> Result<PCIAddress, PCIError> in
-            guard let slot = wanted ?? state.slots.firstIndex(where: { $0 == nil }) else {
-                return .failure(.busFull(device: device.identifier))
+        try slots.withLock { slots throws(PCIError) in
+            guard let slot = wanted ?? slots.firstIndex(where: { $0 == nil }) else {
+                throw .busFull(device: device.identifier)
             }
-            guard state.slots.indices.contains(slot), state.slots[slot] == nil else {
-                return .failure(.slotTaken(slot, device: device.identifier))
+            guard slots.indices.contains(slot), slots[slot] == nil else {
+                throw .slotTaken(slot, device: device.identifier)
             }
-            var windows = state.windows
-            var addresses: [UInt64] = []
-            for register in device.function.baseAddresses {
-                guard let address = Self.take(register, from: &windows) else {
-                    return .failure(.noAddresses(register.size, device: device.identifier))
-                }
-                addresses.append(address)
-            }
+            let addresses = try chooseAddresses(for: device, beside: slots)
             device.function.connect(
-                owner: device, memory: memory, windows: self.windows, addresses: addresses)
-            state.windows = windows
-            state.slots[slot] = device
-            return .success(PCIAddress(device: UInt8(slot)))
+                owner: device, memory: memory, windows: windows, addresses: addresses)
+            slots[slot] = Slot(device: device)
+            return PCIAddress(device: UInt8(slot))
         }
-        return try result.get()
+    }
+
+    /// Takes a device off the bus; its slot and its addresses are free again. The host bridge stays.
+    ///
+    /// - Returns: the device, if there was one in the slot.
+    @discardableResult
+    public func remove(slot: Int) -> (any PCIDevice)? {
+        guard slot != 0 else { return nil }
+        let removed = slots.withLock { slots -> (any PCIDevice)? in
+            guard slots.indices.contains(slot) else { return nil }
+            defer { slots[slot] = nil }
+            return slots[slot]?.device
+        }
+        removed?.function.disconnect()
+        return removed
     }
 
     /// Takes all devices off the bus, at the end of the machine: devices and bus own each other
     /// until then.
     public func removeAll() {
-        let devices = state.withLock { state in
-            defer { state.slots = Array(repeating: nil, count: Self.slotCount) }
-            return state.slots
+        let removed = slots.withLock { slots in
+            defer { slots = Array(repeating: nil, count: Self.slotCount) }
+            return slots
         }
-        for device in devices { device?.function.disconnect() }
+        for slot in removed { slot?.device.function.disconnect() }
     }
 
-    /// The device in a slot.
+    /// The device in a slot, whatever its stage.
     public func device(at slot: Int) -> (any PCIDevice)? {
-        state.withLock { $0.slots.indices.contains(slot) ? $0.slots[slot] : nil }
+        slots.withLock { $0.indices.contains(slot) ? $0[slot]?.device : nil }
     }
 
     /// Reads 1, 2 or 4 bytes of configuration space; all ones where there is no function.
     public func readConfiguration(_ address: PCIAddress, offset: Int, width: Int) -> UInt32 {
-        guard let device = device(at: address) else {
+        guard let device = answeringDevice(at: address) else {
             return width >= 4 ? .max : (1 << UInt32(8 * max(width, 0))) - 1
         }
         return device.readConfiguration(offset: offset, width: width)
@@ -97,83 +103,70 @@ public final class PCIBus: Sendable {
     public func writeConfiguration(
         _ address: PCIAddress, offset: Int, width: Int, value: UInt32
     ) {
-        device(at: address)?.writeConfiguration(offset: offset, width: width, value: value)
+        answeringDevice(at: address)?.writeConfiguration(
+            offset: offset, width: width, value: value)
     }
 
-    private func device(at address: PCIAddress) -> (any PCIDevice)? {
+    private func answeringDevice(at address: PCIAddress) -> (any PCIDevice)? {
         guard address.bus == 0, address.function == 0 else { return nil }
-        return device(at: Int(address.device))
+        return slots.withLock { slots in
+            guard let slot = slots[Int(address.device)], slot.stage != .ejected else { return nil }
+            return slot.device
+        }
     }
 
-    private static func take(
-        _ register: BaseAddressRegister, from windows: inout [AddressWindow]
-    ) -> UInt64? {
-        for index in windows.indices {
+    /// The lowest free addresses for all ranges of a device.
+    private func chooseAddresses(
+        for device: any PCIDevice, beside slots: [Slot?]
+    ) throws(PCIError) -> [UInt64] {
+        var taken = slots.flatMap { $0?.device.function.ranges.map(\.addresses) ?? [] }
+        var addresses: [UInt64] = []
+        for register in device.function.baseAddresses {
             let limit: UInt64 = register.width == .bits32 ? 1 << 32 : .max
-            if let address = windows[index].take(register.size, below: limit) { return address }
+            let places = windows.lazy.compactMap { window in
+                AddressWindow(range: window).place(
+                    for: register.size, below: limit, avoiding: taken)
+            }
+            guard let address = places.first else {
+                throw .noAddresses(register.size, device: device.identifier)
+            }
+            addresses.append(address)
+            taken.append(address..<(address + register.size))
         }
-        return nil
+        return addresses
     }
 }
 
-/// The state of all devices on the bus.
+/// Devices that come and go while the guest runs.
 extension PCIBus {
-    /// Writes a component for each device, with its slot's number before it.
-    public func save(into writer: inout StateWriter) {
-        let devices = state.withLock { $0.slots }
-        writer.component(Self.componentName, version: 1) { writer in
-            writer.appendCount(devices.count { $0 != nil })
-            for (slot, device) in devices.enumerated() {
-                guard let device else { continue }
-                writer.append(UInt8(slot))
-                writer.component(device.identifier, version: 1) { device.save(into: &$0) }
-            }
+    /// Takes note that the guest was asked to eject a device.
+    public func noteRemovalRequest(slot: Int) {
+        slots.withLock { slots in
+            guard slots.indices.contains(slot), slots[slot]?.stage == .present else { return }
+            slots[slot]?.stage = .leaving
         }
     }
 
-    /// Reads what `save` wrote on a bus with the same devices.
-    public func load(from reader: inout StateReader) throws(StateError) {
-        var bus = try reader.readComponent()
-        guard bus.name == Self.componentName else {
-            throw .unexpectedComponent(
-                component: bus.reader.path, expected: Self.componentName)
+    /// The guest has ejected a device: from now on nothing answers in its slot. The device itself
+    /// stays until `remove`, since at this moment it is perhaps not this process that will own it.
+    ///
+    /// - Returns: the device; nil when the slot has none, or one that was ejected before.
+    @discardableResult
+    public func eject(slot: Int) -> (any PCIDevice)? {
+        guard slot != 0 else { return nil }
+        let ejected = slots.withLock { slots -> (any PCIDevice)? in
+            guard slots.indices.contains(slot), let device = slots[slot]?.device,
+                slots[slot]?.stage != .ejected
+            else { return nil }
+            slots[slot]?.stage = .ejected
+            return device
         }
-        guard bus.version == 1 else {
-            throw .unsupportedVersion(
-                component: bus.reader.path, version: bus.version, newest: 1)
-        }
-        let devices = state.withLock { $0.slots }
-        let present = devices.count { $0 != nil }
-        let count = try bus.reader.readCount(elementSize: 1)
-        guard count == present else {
-            throw bus.reader.invalid("it has \(count) devices, this machine has \(present)")
-        }
-        for (slot, device) in devices.enumerated() {
-            guard let device else { continue }
-            let savedSlot = try bus.reader.readUInt8()
-            guard savedSlot == slot else {
-                throw bus.reader.invalid("a device is in slot \(savedSlot), not in \(slot)")
-            }
-            try load(device, from: &bus.reader)
-        }
-        try bus.reader.finish()
+        ejected?.function.disconnect()
+        return ejected
     }
 
-    private static var componentName: String { "pci" }
-
-    private func load(
-        _ device: any PCIDevice, from reader: inout StateReader
-    ) throws(StateError) {
-        var component = try reader.readComponent()
-        guard component.name == device.identifier else {
-            throw .unexpectedComponent(
-                component: component.reader.path, expected: device.identifier)
-        }
-        guard component.version == 1 else {
-            throw .unsupportedVersion(
-                component: component.reader.path, version: component.version, newest: 1)
-        }
-        try device.load(from: &component.reader)
-        try component.reader.finish()
+    /// The slots with a device in a stage, ascending.
+    public func slots(in stage: PCISlotStage) -> [Int] {
+        slots.withLock { slots in slots.indices.filter { slots[$0]?.stage == stage } }
     }
 }

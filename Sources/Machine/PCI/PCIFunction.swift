@@ -61,6 +61,18 @@ public final class PCIFunction: Sendable {
         state.withLock { $0.space.baseAddresses }
     }
 
+    /// The addresses in the base address registers, whether the function answers there or not; those
+    /// are left out that no range can have.
+    public var ranges: [(register: BaseAddressRegister, addresses: Range<UInt64>)] {
+        state.withLock { state in
+            state.space.baseAddresses.compactMap { register in
+                let start = state.space.address(of: register)
+                let (end, overflow) = start.addingReportingOverflow(register.size)
+                return overflow ? nil : (register, start..<end)
+            }
+        }
+    }
+
     /// Connects the function to its owner and to the addresses that it can answer at.
     ///
     /// - Parameters:

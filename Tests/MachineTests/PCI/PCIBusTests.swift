@@ -78,6 +78,93 @@ import Testing
         }
     }
 
+    @Test func removedDeviceLeavesItsSlotAndItsAddresses() throws {
+        let fixture = try PCIFixture()
+        let router = InterruptRouter(chip: SignalledChip())
+        let second = try ExampleDevice(identifier: "_b", router: router)
+        try fixture.bus.insert(second)
+        fixture.enableMemory()
+        #expect(fixture.bus.remove(slot: 1) === fixture.device)
+        #expect(fixture.read(1, 0) == 0xFFFF_FFFF)
+        #expect(fixture.memory.read(at: 0xC000_0000, width: 4) == 0xFFFF_FFFF)
+        #expect(fixture.device.movesOfWideRange == [0xC000_0000, nil])
+        let third = try ExampleDevice(identifier: "_c", router: router)
+        #expect(try fixture.bus.insert(third) == PCIAddress(device: 1))
+        #expect(fixture.wideAddress == 0xC000_0000)
+        #expect(fixture.read(1, 0x18) == 0xC000_8000)
+    }
+
+    @Test func addressesThatTheGuestHasChosenAreNotGivenAgain() throws {
+        let fixture = try PCIFixture()
+        let router = InterruptRouter(chip: SignalledChip())
+        // Where the next device would be.
+        fixture.write(1, 0x10, 0xC001_0000)
+        try fixture.bus.insert(try ExampleDevice(identifier: "_b", router: router))
+        #expect(fixture.read(2, 0x10) & ~0xF == 0xC000_0000)
+        try fixture.bus.insert(try ExampleDevice(identifier: "_c", router: router))
+        #expect(fixture.read(3, 0x10) & ~0xF == 0xC001_8000)
+    }
+
+    @Test(arguments: [0, 2, -1, 32])
+    func nothingIsRemovedOrEjectedWhereNothingIs(slot: Int) throws {
+        let fixture = try PCIFixture()
+        #expect(fixture.bus.remove(slot: slot) == nil)
+        #expect(fixture.bus.eject(slot: slot) == nil)
+        fixture.bus.noteRemovalRequest(slot: slot)
+        #expect(fixture.read(0, 0x08) >> 8 == 0x06_00_00)
+        #expect(fixture.read(1, 0) == 0x5678_1234)
+    }
+
+    @Test func ejectedDeviceAnswersNoMoreAndKeepsItsSlot() throws {
+        let fixture = try PCIFixture()
+        fixture.enableMemory()
+        #expect(fixture.bus.eject(slot: 1) === fixture.device)
+        #expect(fixture.bus.eject(slot: 1) == nil)
+        #expect(fixture.read(1, 0) == 0xFFFF_FFFF)
+        fixture.write(1, 0x04, 0x6, width: 2)
+        #expect(fixture.memory.read(at: 0xC000_0000, width: 4) == 0xFFFF_FFFF)
+        #expect(fixture.bus.slots(in: .ejected) == [1])
+        let router = InterruptRouter(chip: SignalledChip())
+        #expect(throws: PCIError.slotTaken(1, device: "_b")) {
+            try fixture.bus.insert(
+                try ExampleDevice(identifier: "_b", router: router), slot: 1)
+        }
+        #expect(fixture.bus.remove(slot: 1) === fixture.device)
+    }
+
+    @Test func stagesTravelWithTheState() throws {
+        let source = try PCIFixture()
+        let router = InterruptRouter(chip: SignalledChip())
+        try source.bus.insert(try ExampleDevice(identifier: "_b", router: router), slot: 9)
+        source.enableMemory()
+        source.bus.eject(slot: 1)
+        source.bus.noteRemovalRequest(slot: 9)
+        var writer = StateWriter()
+        source.bus.save(into: &writer)
+
+        let destination = try PCIFixture()
+        try destination.bus.insert(try ExampleDevice(identifier: "_b", router: router), slot: 9)
+        var reader = StateReader(writer.bytes)
+        try destination.bus.load(from: &reader)
+        #expect(destination.bus.slots(in: .ejected) == [1])
+        #expect(destination.bus.slots(in: .leaving) == [9])
+        #expect(destination.read(1, 0) == 0xFFFF_FFFF)
+        #expect(destination.memory.read(at: 0xC000_0000, width: 4) == 0xFFFF_FFFF)
+        #expect(destination.read(9, 0) == 0x5678_1234)
+    }
+
+    @Test func deviceInAnotherSlotIsRefused() throws {
+        let source = try PCIFixture()
+        let router = InterruptRouter(chip: SignalledChip())
+        try source.bus.insert(try ExampleDevice(identifier: "_b", router: router), slot: 9)
+        var writer = StateWriter()
+        source.bus.save(into: &writer)
+        let destination = try PCIFixture()
+        try destination.bus.insert(try ExampleDevice(identifier: "_b", router: router), slot: 8)
+        var reader = StateReader(writer.bytes)
+        #expect(throws: StateError.self) { try destination.bus.load(from: &reader) }
+    }
+
     @Test func devicesAreFreeAfterRemoval() throws {
         weak var device: ExampleDevice?
         do {
