@@ -10,6 +10,10 @@ import Testing
     static func body(for endpoint: Endpoint) -> String {
         switch endpoint {
         case .create: create
+        case .addDisk: #"{"path": "/d"}"#
+        case .addNet: #"{"tap": "t"}"#
+        case .removeDevice: #"{"id": "_disk0"}"#
+        case .resizeDisk: #"{"id": "_disk0", "desired_size": 4096}"#
         case .sendMigration: send
         case .receiveMigration: receive
         default: ""
@@ -93,6 +97,38 @@ import Testing
                 #"{"payload": {"kernel": "/k"}, "rng": {"id": "a"}, "console": {"id": "a"}}"#)
         }
         #expect(failure?.status == .conflict)
+    }
+
+    @Test func bodiesOfDeviceCallsReachTheirCalls() throws {
+        var disk = DiskConfig()
+        disk.path = "/d"
+        disk.slot = 5
+        #expect(
+            try Self.call(
+                "PUT", Endpoint.addDisk.path, #"{"path": "/d", "pci_device_id": 5}"#)
+                == .addDisk(disk))
+        #expect(
+            try Self.call("PUT", Endpoint.removeDevice.path, #"{"id": "x"}"#)
+                == .removeDevice(RemoveDeviceData(id: "x")))
+        #expect(
+            try Self.call("PUT", Endpoint.resizeDisk.path, #"{"id": "x", "desired_size": 512}"#)
+                == .resizeDisk(ResizeDiskData(id: "x", desiredSize: 512)))
+    }
+
+    @Test(arguments: [
+        (Endpoint.removeDevice, "{}", "id is missing"),
+        (.resizeDisk, #"{"id": "x"}"#, "desired_size"),
+        (.resizeDisk, #"{"desired_size": 1}"#, "id is missing"),
+        (.resizeDisk, #"{"id": "x", "desired_size": -1}"#, "desired_size"),
+        (.addDisk, #"{"paht": "x"}"#, "paht"),
+        (.addNet, #"{"pci_device_id": 300}"#, "pci_device_id"),
+    ])
+    func badBodyOfADeviceCallIsRefused(endpoint: Endpoint, body: String, name: String) {
+        let failure = #expect(throws: APIFailure.self) {
+            try Self.call("PUT", endpoint.path, body)
+        }
+        #expect(failure?.status == .badRequest)
+        #expect(failure?.description.contains(name) == true)
     }
 
     @Test func bodyReachesTheCall() throws {

@@ -158,13 +158,24 @@ import Testing
 
     @Test(arguments: [
         "socket=/s", "bw_size=1", "ops_size=1", "iommu=on", "vhost_user=on", "image_type=qcow2",
-        "lock_granularity=full", "sparse=off", "pci_segment=1", "pci_device_id=4",
+        "lock_granularity=full", "sparse=off", "pci_segment=1",
     ])
     func knownKeyWithoutSupportIsRefusedByName(text: String) {
         #expect {
             try DiskConfig(option: text)
         } throws: { error in
             if case OptionError.unsupported("--disk", _, _) = error { true } else { false }
+        }
+    }
+
+    @Test func slotAndSizeOfADiskAreRead() throws {
+        #expect(try DiskConfig(option: "path=/d,pci_device_id=4").slot == 4)
+        #expect(try ConsoleConfig(option: "null,pci_device_id=31").slot == 31)
+        #expect(
+            try ResizeDiskData(option: "id=_disk0,size=2G")
+                == ResizeDiskData(id: "_disk0", desiredSize: 2 << 30))
+        #expect(throws: OptionError.missingKey(option: "resize-disk", key: "size")) {
+            try ResizeDiskData(option: "id=_disk0")
         }
     }
 

@@ -63,6 +63,14 @@ import Testing
         Fault("disks[0].id") { $0.disks = [disk { $0.id = "a\nb" }] },
         Fault("rng.id") { $0.rng.id = String(repeating: "r", count: 65) },
         Fault("disks") { $0.disks = Array(repeating: disk { _ in }, count: 30) },
+        Fault("disks[0].pci_device_id") { $0.disks = [disk { $0.slot = 0 }] },
+        Fault("disks[0].pci_device_id") { $0.disks = [disk { $0.slot = 32 }] },
+        Fault("rng.pci_device_id") { config in
+            config.disks = [disk { $0.slot = 5 }]
+            config.rng.slot = 5
+        },
+        Fault("disks[0].id") { $0.disks = [disk { $0.id = "__serial" }] },
+        Fault("rng.id") { $0.disks = [disk { $0.id = "__rng" }] },
         Fault("net[0].tap") { $0.net = [net { $0.tap = "" }] },
         Fault("net[0].tap") { $0.net = [net { $0.tap = "0123456789abcdef" }] },
         Fault("net[0].tap") { $0.net = [net { $0.tap = "a/b" }] },

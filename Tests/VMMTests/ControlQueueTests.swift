@@ -18,7 +18,7 @@ import Testing
     @Test func messagesComeInTheirOrder() throws {
         let queue = try ControlQueue(signals: SignalDescriptor())
         for generation in 0..<100 as Range<UInt64> {
-            queue.post(.guest(.reset, generation: generation))
+            queue.post(.guest(.ejected, generation: generation))
         }
         #expect(generations(try queue.take(deadline: Self.soon)) == Array(0..<100))
         #expect(try queue.take(deadline: .now).isEmpty)

@@ -7,7 +7,7 @@ import Virtio
 @Suite struct DeviceSetTests {
     /// Three devices, the last of which fails at a step.
     private func devices(failingAt step: String, _ recording: Recording) -> DeviceSet {
-        DeviceSet(devices: [
+        DeviceSet(numbering: [
             RecordingDevice("a", recording), RecordingDevice("b", recording),
             RecordingDevice("c", recording, failsAt: step),
         ])
@@ -45,7 +45,7 @@ import Virtio
 
     @Test func reclaimTriesAllAndTellsTheFirstFailure() {
         let recording = Recording()
-        let devices = DeviceSet(devices: [
+        let devices = DeviceSet(numbering: [
             RecordingDevice("a", recording, failsAt: "reclaim"), RecordingDevice("b", recording),
             RecordingDevice("c", recording, failsAt: "reclaim"),
         ])
@@ -55,7 +55,7 @@ import Virtio
 
     @Test func takeoverGivesEachDeviceItsOwnState() throws {
         let recording = Recording()
-        let devices = DeviceSet(devices: [
+        let devices = DeviceSet(numbering: [
             RecordingDevice("a", recording), RecordingDevice("b", recording),
         ])
         try devices.takeOver(["b": [1, 2]])
@@ -63,11 +63,81 @@ import Virtio
     }
 
     @Test func countersAreThoseOfDevicesThatCount() {
-        let devices = DeviceSet(devices: [
+        let devices = DeviceSet(numbering: [
             RecordingDevice("a", Recording()),
             RecordingDevice("b", Recording(), counters: [DeviceCounter("read_ops", 3)]),
         ])
         #expect(devices.counters == ["b": ["read_ops": 3]])
+    }
+}
+
+extension DeviceSet {
+    /// Devices in the slots from 1 on.
+    fileprivate convenience init(numbering devices: [RecordingDevice]) {
+        self.init(devices.enumerated().map { Member($1, slot: $0 + 1) })
+    }
+}
+
+/// Devices that the guest ejects, and those that come and go.
+@Suite struct DeviceSetMembershipTests {
+    @Test func ejectedDeviceIsQuietAtOnceAndTakesNoOtherStep() throws {
+        let recording = Recording()
+        let devices = DeviceSet(numbering: [
+            RecordingDevice("a", recording), RecordingDevice("b", recording),
+        ])
+        devices.eject(slot: 2)
+        #expect(recording.steps == ["b.quiesce", "b.reset"])
+        try devices.bind()
+        try devices.takeOver(nil)
+        try devices.resume()
+        devices.prepareRelease()
+        #expect(try devices.release().map(\.identifier) == ["a"])
+        try devices.reclaim()
+        devices.announce()
+        #expect(!recording.steps.dropFirst(2).contains { $0.hasPrefix("b.") })
+    }
+
+    @Test func ejectedDeviceStandsStillAndLetsGoWithTheOthers() {
+        let recording = Recording()
+        let devices = DeviceSet(numbering: [
+            RecordingDevice("a", recording), RecordingDevice("b", recording),
+        ])
+        devices.eject(slot: 1)
+        devices.quiesce()
+        devices.letGo()
+        #expect(
+            recording.steps.dropFirst(2) == ["a.quiesce", "b.quiesce", "a.letGo", "b.letGo"])
+    }
+
+    @Test func ejectingAnEmptySlotChangesNothing() {
+        let recording = Recording()
+        let devices = DeviceSet(numbering: [RecordingDevice("a", recording)])
+        devices.eject(slot: 9)
+        #expect(recording.steps.isEmpty)
+        #expect(devices.remove(slot: 9) == nil)
+        #expect(devices.members.count == 1)
+    }
+
+    @Test func addedDeviceTakesTheNextSteps() throws {
+        let recording = Recording()
+        let devices = DeviceSet(numbering: [RecordingDevice("a", recording)])
+        devices.add(DeviceSet.Member(RecordingDevice("b", recording), slot: 7))
+        try devices.resume()
+        #expect(recording.steps == ["a.resume", "b.resume"])
+        #expect(devices.remove(slot: 7)?.device.identifier == "b")
+        devices.quiesce()
+        #expect(recording.steps.last == "a.quiesce")
+    }
+
+    @Test func onlyDisksAndNetworkDevicesAreRemovable() {
+        let entropy = DeviceSet.Member(RecordingDevice("a", Recording()), slot: 1)
+        let disk = DeviceSet.Member(
+            BlockDevice(
+                BlockConfiguration(
+                    identifier: "_disk0", path: "/none", isReadOnly: false, isDirect: false,
+                    serial: "", queueCount: 1, queueSize: 128)), slot: 2)
+        #expect(!entropy.isRemovable)
+        #expect(disk.isRemovable)
     }
 }
 

@@ -66,7 +66,7 @@ final class RecordingDevice: VirtioDevice {
     func readConfiguration(offset: Int, width: Int) -> UInt64 { 0 }
     func writeConfiguration(offset: Int, width: Int, value: UInt64) {}
     func activate(_ activation: DeviceActivation) {}
-    func reset() {}
+    func reset() { note("reset") }
     func save(into writer: inout StateWriter) {}
     func load(from reader: inout StateReader) throws(StateError) {}
 }

@@ -31,6 +31,37 @@ extension APIClient {
         _ = try call(.create, body: JSONBody.encode(config), deadline: deadline)
     }
 
+    /// Adds a disk.
+    /// - Returns: its name and place; nil for a guest that has not been booted.
+    public func addDisk(
+        _ disk: DiskConfig, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) -> AddedDevice? {
+        try added(.addDisk, JSONBody.encode(disk), deadline)
+    }
+
+    /// Adds a network device.
+    /// - Returns: its name and place; nil for a guest that has not been booted.
+    public func addNet(
+        _ net: NetConfig, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) -> AddedDevice? {
+        try added(.addNet, JSONBody.encode(net), deadline)
+    }
+
+    /// Takes a device away, or asks the guest to give it up.
+    public func removeDevice(
+        _ id: String, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(
+            .removeDevice, body: JSONBody.encode(RemoveDeviceData(id: id)), deadline: deadline)
+    }
+
+    /// Gives a disk another size.
+    public func resizeDisk(
+        _ data: ResizeDiskData, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(.resizeDisk, body: JSONBody.encode(data), deadline: deadline)
+    }
+
     /// Begins to move the guest; `migrationProgress` says how it goes on.
     public func sendMigration(
         _ data: SendMigrationData, deadline: MonotonicInstant? = usual
@@ -58,7 +89,19 @@ extension APIClient {
     private func answer<Answer: Decodable>(
         _ endpoint: Endpoint, _ deadline: MonotonicInstant?
     ) throws(APIClientError) -> Answer {
-        let body = try call(endpoint, deadline: deadline)
+        try decode(try call(endpoint, deadline: deadline))
+    }
+
+    private func added(
+        _ endpoint: Endpoint, _ body: [UInt8], _ deadline: MonotonicInstant?
+    ) throws(APIClientError) -> AddedDevice? {
+        let answer = try call(endpoint, body: body, deadline: deadline)
+        return answer.isEmpty ? nil : try decode(answer)
+    }
+
+    private func decode<Answer: Decodable>(
+        _ body: [UInt8]
+    ) throws(APIClientError) -> Answer {
         do throws(SchemaError) {
             return try JSONBody.decode(Answer.self, from: body)
         } catch {

@@ -98,6 +98,16 @@ extension Event {
         Event(.virtioDevice, "activated", ["id": id])
     }
 
+    /// A device was put into the guest while it runs or is paused.
+    public static func deviceAdded(device id: String, address: String) -> Event {
+        Event(.vm, "device-added", ["id": id, "bdf": address])
+    }
+
+    /// The guest has given up a device, and it is gone.
+    public static func deviceRemoved(device id: String) -> Event {
+        Event(.vm, "device-removed", ["id": id])
+    }
+
     /// The guest's driver has reset a device.
     public static func reset(device id: String) -> Event {
         Event(.virtioDevice, "reset", ["id": id])

@@ -20,12 +20,12 @@ extension ConsoleConfig: OptionObject {
     public init(option text: String) throws(OptionError) {
         let target = try ConsoleTarget(OptionString(text, option: Self.optionName))
         self.init()
+        let fields = Field<ConsoleConfig>.device(id: \.id, slot: \.slot)
         for entry in target.others {
-            let field = Field<ConsoleConfig>.device(id: \.id).first { $0.key == entry.key }
-            guard let field else {
+            guard let field = fields.first(where: { $0.key == entry.key }) else {
                 throw .unknownKey(
                     option: Self.optionName, key: entry.key,
-                    valid: ConsoleTarget.keys + Field<ConsoleConfig>.device(id: \.id).map(\.key))
+                    valid: ConsoleTarget.keys + fields.map(\.key))
             }
             try field.parse(&self, entry)
         }

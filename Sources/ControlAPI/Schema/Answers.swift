@@ -43,17 +43,24 @@ public struct VmInfo: Codable, Equatable, Sendable {
     public var state: State
     /// Bytes of RAM that the guest has.
     public var memoryActualSize: UInt64
+    /// The devices by name; nil for a guest that has not been booted.
+    public var deviceTree: [String: DeviceNode]?
 
     /// An answer with all its parts.
-    public init(config: VmConfig, state: State, memoryActualSize: UInt64) {
+    public init(
+        config: VmConfig, state: State, memoryActualSize: UInt64,
+        deviceTree: [String: DeviceNode]? = nil
+    ) {
         self.config = config
         self.state = state
         self.memoryActualSize = memoryActualSize
+        self.deviceTree = deviceTree
     }
 
     private enum CodingKeys: String, CodingKey {
         case config, state
         case memoryActualSize = "memory_actual_size"
+        case deviceTree = "device_tree"
     }
 }
 

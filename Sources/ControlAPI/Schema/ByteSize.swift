@@ -39,10 +39,19 @@ struct ByteSize: SchemaValue, CustomStringConvertible {
 
 extension Field {
     /// A number of bytes.
-    static func size(_ key: String, _ path: Path<UInt64>) -> Field {
+    /// - Parameter option: The key in option strings, where it differs.
+    static func size(_ key: String, _ path: Path<UInt64>, option: String? = nil) -> Field {
         single(
-            key, options: [key], supported: [ByteSize]?.none, isNullable: false,
+            key, options: [option ?? key], supported: [ByteSize]?.none, isNullable: false,
             get: { ByteSize($0[keyPath: path]) }, set: { $0[keyPath: path] = $1.bytes })
+    }
+
+    /// A number of bytes that must be given.
+    /// - Parameter option: The key in option strings, where it differs.
+    static func requiredSize(_ key: String, _ path: Path<UInt64>, option: String? = nil) -> Field {
+        var field = size(key, path, option: option)
+        field.isRequired = true
+        return field
     }
 
     /// A number of bytes that may be unset.

@@ -39,6 +39,8 @@ public struct SerialConfig: SchemaObject {
 public struct ConsoleConfig: SchemaObject {
     /// Name of the device, unique in the guest; given by the VMM when unset.
     public var id: String?
+    /// Its slot on the PCI bus, 1 to 31; given by the VMM when unset, and kept from then on.
+    public var slot: UInt8?
     /// Where it leads.
     public var mode = ConsoleMode.tty
     /// Path of the file of mode `file`.
@@ -49,7 +51,7 @@ public struct ConsoleConfig: SchemaObject {
 
     /// See `SchemaObject`.
     public static let fields: [Field<ConsoleConfig>] =
-        Field.device(id: \.id) + [
+        Field.device(id: \.id, slot: \.slot) + [
             .value("mode", \.mode, supported: ConsoleMode.supported),
             .optional("file", \.file),
             .unsupported("socket"),

@@ -2,6 +2,8 @@
 public struct DiskConfig: SchemaObject {
     /// Name of the device, unique in the guest; given by the VMM when unset.
     public var id: String?
+    /// Its slot on the PCI bus, 1 to 31; given by the VMM when unset, and kept from then on.
+    public var slot: UInt8?
     /// Path of the file.
     public var path: String?
     /// Whether the guest can only read.
@@ -35,7 +37,7 @@ public struct DiskConfig: SchemaObject {
 
     /// See `SchemaObject`.
     public static let fields: [Field<DiskConfig>] =
-        Field.device(id: \.id) + [
+        Field.device(id: \.id, slot: \.slot) + [
             .optional("path", \.path),
             .value("readonly", \.readonly),
             .value("direct", \.direct),

@@ -159,12 +159,12 @@ extension Field {
 
 extension Field {
     /// The fields that every device on the PCI bus has.
-    static func device(id: Path<String?>) -> [Field] {
+    static func device(id: Path<String?>, slot: Path<UInt8?>) -> [Field] {
         [
             .optional("id", id),
             .unsupported("iommu", default: false),
             .unsupported("pci_segment", default: UInt16(0)),
-            .unsupported("pci_device_id"),
+            .optional("pci_device_id", slot),
         ]
     }
 }

@@ -2,6 +2,8 @@
 public struct NetConfig: SchemaObject {
     /// Name of the device, unique in the guest; given by the VMM when unset.
     public var id: String?
+    /// Its slot on the PCI bus, 1 to 31; given by the VMM when unset, and kept from then on.
+    public var slot: UInt8?
     /// Name of the tap; a tap with a name of the kernel's choice is created when unset.
     public var tap: String?
     /// The guest's MAC address, `02:00:00:00:00:01`; random when unset.
@@ -24,7 +26,7 @@ public struct NetConfig: SchemaObject {
 
     /// See `SchemaObject`.
     public static let fields: [Field<NetConfig>] =
-        Field.device(id: \.id) + [
+        Field.device(id: \.id, slot: \.slot) + [
             .optional("tap", \.tap),
             .unsupported("ip"),
             .unsupported("mask"),

@@ -36,3 +36,23 @@ extension SchemaError: CustomStringConvertible {
         }
     }
 }
+
+extension SchemaError {
+    /// The same error where the object at `root` is the whole body: `path` instead of
+    /// `disks[1].path`. Errors about other fields are kept.
+    public func relative(to root: String) -> SchemaError {
+        func cut(_ path: String) -> String {
+            path.hasPrefix("\(root).") ? String(path.dropFirst(root.count + 1)) : path
+        }
+        return switch self {
+        case .malformed: self
+        case .unknownField(let path, let known): .unknownField(path: cut(path), known: known)
+        case .unsupported(let path, let supported):
+            .unsupported(path: cut(path), supported: supported)
+        case .wrongType(let path, let expected): .wrongType(path: cut(path), expected: expected)
+        case .missing(let path): .missing(path: cut(path))
+        case .invalid(let path, let reason): .invalid(path: cut(path), reason: reason)
+        case .duplicate(let path, let reason): .duplicate(path: cut(path), reason: reason)
+        }
+    }
+}

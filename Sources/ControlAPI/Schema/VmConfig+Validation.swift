@@ -4,9 +4,6 @@ extension VmConfig {
     /// Most bytes of RAM: half of what 46 bits of physical address reach, so that the windows of
     /// the devices fit above it.
     public static let maximumMemory: UInt64 = 1 << 45
-    /// Most devices: PCI bus 0 has 32 slots and the host bridge is in one.
-    static let maximumDevices = 31
-
     /// Checks what the types alone do not say, such as ranges and names that collide. Files and
     /// taps are not looked at: whether they can be opened shows when the guest is booted.
     /// - Throws: The first thing that is wrong, by the path of its field.
@@ -22,7 +19,8 @@ extension VmConfig {
         }
         try Check.path(rng.source, at: "rng.src")
         try validateConsoles()
-        try validateDevices()
+        try validateIdentifiers()
+        try validateSlots()
     }
 
     private func validatePayload() throws(SchemaError) {
@@ -72,26 +70,6 @@ extension VmConfig {
             throw .invalid(
                 path: "console.mode",
                 reason: "cannot be Tty when serial.mode is: there is one terminal; set one to Off")
-        }
-    }
-
-    private func validateDevices() throws(SchemaError) {
-        let devices =
-            disks.enumerated().map { ("disks[\($0)].id", $1.id) }
-            + net.enumerated().map { ("net[\($0)].id", $1.id) }
-            + [("rng.id", rng.id), ("console.id", console.id)]
-        guard devices.count <= Self.maximumDevices else {
-            throw .invalid(
-                path: "disks",
-                reason: "and the other devices are \(devices.count), PCI bus 0 has room for "
-                    + "\(Self.maximumDevices)")
-        }
-        var owners: [String: String] = [:]
-        for case (let path, let id?) in devices {
-            try Check.identifier(id, at: path)
-            if let owner = owners.updateValue(path, forKey: id) {
-                throw .duplicate(path: path, reason: "is '\(id)', which is \(owner) already")
-            }
         }
     }
 }

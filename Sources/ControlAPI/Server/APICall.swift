@@ -22,6 +22,18 @@ public enum APICall: Equatable, Sendable {
     case delete
     /// Start the guest anew.
     case reboot
+    /// Add a disk, and answer with `AddedDevice` where the guest has been booted.
+    case addDisk(DiskConfig)
+    /// Add a network device, and answer with `AddedDevice` where the guest has been booted.
+    case addNet(NetConfig)
+    /// Take a device away, or ask the guest to give it up.
+    case removeDevice(RemoveDeviceData)
+    /// Give a disk another size.
+    case resizeDisk(ResizeDiskData)
+    /// Press the power button.
+    case powerButton
+    /// Raise the interrupt that cannot be masked.
+    case nmi
     /// Begin to move the guest, and answer at once.
     case sendMigration(SendMigrationData)
     /// Wait for a guest, and answer when it has come.
@@ -45,6 +57,12 @@ public enum APICall: Equatable, Sendable {
         case .shutdown: .shutdown
         case .delete: .delete
         case .reboot: .reboot
+        case .addDisk: .addDisk
+        case .addNet: .addNet
+        case .removeDevice: .removeDevice
+        case .resizeDisk: .resizeDisk
+        case .powerButton: .powerButton
+        case .nmi: .nmi
         case .sendMigration: .sendMigration
         case .receiveMigration: .receiveMigration
         case .migrationProgress: .migrationProgress
@@ -104,6 +122,14 @@ public enum APICall: Equatable, Sendable {
         case .shutdown: return .shutdown
         case .delete: return .delete
         case .reboot: return .reboot
+        case .addDisk: return .addDisk(try JSONBody.decode(DiskConfig.self, from: body))
+        case .addNet: return .addNet(try JSONBody.decode(NetConfig.self, from: body))
+        case .removeDevice:
+            return .removeDevice(try JSONBody.decode(RemoveDeviceData.self, from: body))
+        case .resizeDisk:
+            return .resizeDisk(try JSONBody.decode(ResizeDiskData.self, from: body))
+        case .powerButton: return .powerButton
+        case .nmi: return .nmi
         case .sendMigration:
             let data = try JSONBody.decode(SendMigrationData.self, from: body)
             try data.validate()

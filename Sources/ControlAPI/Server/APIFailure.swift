@@ -36,7 +36,7 @@ public struct APIFailure: Error, Equatable, Sendable, CustomStringConvertible {
 
 extension APIFailure {
     /// A body that is refused.
-    init(_ error: SchemaError, of endpoint: Endpoint) {
+    public init(_ error: SchemaError, of endpoint: Endpoint) {
         let status: Status
         switch error {
         case .duplicate: status = .conflict

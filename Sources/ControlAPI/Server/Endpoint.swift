@@ -22,6 +22,18 @@ public enum Endpoint: String, CaseIterable, Sendable {
     case delete = "vm.delete"
     /// Starts the guest anew.
     case reboot = "vm.reboot"
+    /// Adds a disk.
+    case addDisk = "vm.add-disk"
+    /// Adds a network device.
+    case addNet = "vm.add-net"
+    /// Takes a device away.
+    case removeDevice = "vm.remove-device"
+    /// Gives a disk another size.
+    case resizeDisk = "vm.resize-disk"
+    /// Presses the guest's power button.
+    case powerButton = "vm.power-button"
+    /// Interrupts the guest's vCPUs beyond what it can mask.
+    case nmi = "vm.nmi"
     /// Moves the guest to another VMM.
     case sendMigration = "vm.send-migration"
     /// Waits for a guest from another VMM.
@@ -48,16 +60,17 @@ public enum Endpoint: String, CaseIterable, Sendable {
     /// Whether it needs a body; where it does not, none may be given.
     public var hasBody: Bool {
         switch self {
-        case .create, .sendMigration, .receiveMigration: true
+        case .create, .addDisk, .addNet, .removeDevice, .resizeDisk, .sendMigration,
+            .receiveMigration:
+            true
         default: false
         }
     }
 
     /// The paths of Cloud Hypervisor that Martlet does not have yet.
     static let unsupported: Set<String> = [
-        "vm.power-button", "vm.nmi", "vm.resize", "vm.resize-disk", "vm.resize-zone",
-        "vm.add-device", "vm.add-user-device", "vm.add-disk", "vm.add-fs",
-        "vm.add-generic-vhost-user", "vm.add-net", "vm.add-pmem", "vm.add-vdpa", "vm.add-vsock",
-        "vm.remove-device", "vm.snapshot", "vm.restore", "vm.coredump",
+        "vm.resize", "vm.resize-zone", "vm.add-device", "vm.add-user-device", "vm.add-fs",
+        "vm.add-generic-vhost-user", "vm.add-pmem", "vm.add-vdpa", "vm.add-vsock", "vm.snapshot",
+        "vm.restore", "vm.coredump",
     ]
 }

@@ -56,6 +56,7 @@ package enum RequestFuzzing {
         _ = try? RngConfig(option: text)
         _ = try? SerialConfig(option: text)
         _ = try? ConsoleConfig(option: text)
+        _ = try? ResizeDiskData(option: text)
         _ = try? SendMigrationData(option: text)
         _ = try? ReceiveMigrationData(option: text)
         _ = try? APISocketOption(option: text)

@@ -8,7 +8,7 @@ enum ControlMessage: Sendable {
     /// A call of the API has come.
     case call(APICall, PendingReply)
     /// The guest did something that concerns its owner.
-    case guest(GuestEvent, generation: UInt64)
+    case guest(GuestNotice, generation: UInt64)
     /// The thread of the migration has left its outcome.
     case migrationEnded
     /// The system or the user asks the process to end.

@@ -103,6 +103,7 @@ extension Controller {
         case .receiving(let task): receivingEnded(task)
         case let other: slot = other
         }
+        removeEjectedDevices()
         handleDeferredEvent()
         if isEnding { exit(0) }
     }

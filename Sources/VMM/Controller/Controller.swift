@@ -90,8 +90,12 @@ final class Controller {
             } else {
                 carryOut(call, reply)
             }
-        case .guest(let event, let generation):
-            if generation == self.generation { handle(event) }
+        case .guest(let notice, let generation):
+            guard generation == self.generation else { return }
+            switch notice {
+            case .event(let event): handle(event)
+            case .ejected: removeEjectedDevices()
+            }
         case .migrationEnded:
             migrationEnded()
         case .terminate(let signal):
@@ -120,6 +124,14 @@ final class Controller {
                 environment.events.record(.deleted)
             }
         case .reboot: finish(reply) { () throws(GuestError) in try reboot() }
+        case .addDisk(let disk): add(.disk(disk), reply)
+        case .addNet(let net): add(.net(net), reply)
+        case .removeDevice(let data):
+            finishChange(reply) { () throws(APIFailure) in try removeDevice(data.id) }
+        case .resizeDisk(let data):
+            finishChange(reply) { () throws(APIFailure) in try resizeDisk(data) }
+        case .powerButton: reply.fail(APIFailure(.internalError, "not supported by Martlet yet"))
+        case .nmi: reply.fail(APIFailure(.internalError, "not supported by Martlet yet"))
         case .sendMigration(let data): send(data, reply)
         case .receiveMigration(let data): receive(data, reply)
         case .migrationProgress:
@@ -147,6 +159,8 @@ final class Controller {
 
 extension Controller {
     private func create(_ config: VmConfig, _ reply: consuming APIReply) {
+        var config = config
+        config.nameDevices()
         slot = .created(config)
         reply.succeed()
     }
@@ -157,7 +171,8 @@ extension Controller {
         }
         reply.succeed(
             with: VmInfo(
-                config: config, state: slot.state, memoryActualSize: config.memory.size))
+                config: config, state: slot.state, memoryActualSize: config.memory.size,
+                deviceTree: slot.hardware?.deviceTree))
     }
 
     private func bootCreated() throws(GuestError) {
@@ -220,14 +235,14 @@ extension Controller {
 
     /// Switches the guest off; its configuration stays.
     private func shutDown() {
-        guard let config = slot.configuration else { return }
+        guard let config = slot.configurationAtReset else { return }
         discardGuest()
         slot = .created(config)
         environment.events.record(.shutdown)
     }
 
     private func reboot() throws(GuestError) {
-        guard let config = slot.configuration else { return }
+        guard let config = slot.configurationAtReset else { return }
         environment.events.record(.rebooting)
         discardGuest()
         try boot(config)
@@ -298,10 +313,10 @@ extension Controller {
     }
 
     /// What the next guest to be started reports its events to.
-    func nextGuestHandler() -> GuestEventHandler {
+    func nextGuestHandler() -> GuestNoticeHandler {
         generation += 1
         let generation = generation
         let queue = environment.queue
-        return { event in queue.post(.guest(event, generation: generation)) }
+        return { notice in queue.post(.guest(notice, generation: generation)) }
     }
 }

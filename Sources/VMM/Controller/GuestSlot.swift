@@ -70,6 +70,11 @@ extension GuestSlot {
         default: hardware?.configuration
         }
     }
+
+    /// The configuration with which the guest starts anew, where it is known.
+    var configurationAtReset: VmConfig? {
+        hardware?.configurationAtReset ?? configuration
+    }
 }
 
 extension GuestPhase {
@@ -102,7 +107,8 @@ extension GuestPhase {
             nil
         case (_, .sending), (_, .receiving):
             migrating
-        case (.delete, _), (.boot, .created):
+        case (.delete, _), (.boot, .created), (.addDisk, .created), (.addNet, .created),
+            (.removeDevice, .created):
             nil
         case (.boot, _):
             APIFailure(.internalError, "VM is already booted")
@@ -112,12 +118,14 @@ extension GuestPhase {
             APIFailure(.internalError, "VM is already paused")
         case (.resume, .running):
             APIFailure(.internalError, "VM is not paused")
-        case (.sendMigration, .stranded):
+        case (.sendMigration, .stranded), (.addDisk, .stranded), (.addNet, .stranded),
+            (.removeDevice, .stranded), (.resizeDisk, .stranded):
             APIFailure(
                 .internalError, "VM lacks backends which a failed migration could not take back",
                 "vm.resume tries again")
         case (.pause, .running), (.resume, _), (.shutdown, _), (.reboot, _),
-            (.sendMigration, _):
+            (.sendMigration, _), (.addDisk, _), (.addNet, _), (.removeDevice, _), (.resizeDisk, _),
+            (.powerButton, _), (.nmi, _):
             nil
         }
     }

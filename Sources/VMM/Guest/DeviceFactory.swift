@@ -3,8 +3,7 @@ import LinuxSystem
 import Machine
 import Virtio
 
-/// Makes the devices that a configuration names, unbound, in the order of their PCI slots. The
-/// order follows from the configuration alone, so that it is the same at both ends of a migration.
+/// Makes the devices that a configuration names, unbound.
 enum DeviceFactory {
     /// The components of PCI and virtio state, for the destination to compare.
     static let components =
@@ -13,63 +12,70 @@ enum DeviceFactory {
             ComponentVersion(name: "pci", version: 1),
         ] + VirtioPCITransport.components
 
-    /// All devices of a guest.
+    /// All devices of a guest, in the order of their slots.
+    ///
+    /// - Parameter configuration: with a name and a slot for each.
     static func makeDevices(
-        _ configuration: VmConfig, loop: EventLoop
-    ) throws(GuestError) -> DeviceSet {
-        var devices: [any VirtioDevice] = []
-        for (index, disk) in configuration.disks.enumerated() {
-            devices.append(try makeDisk(disk, index))
-        }
-        for (index, net) in configuration.net.enumerated() {
-            devices.append(try makeNet(net, index))
-        }
-        devices.append(
-            EntropyDevice(
-                .init(
-                    identifier: configuration.rng.id ?? "__rng",
-                    source: configuration.rng.source)))
+        _ configuration: VmConfig
+    ) throws(GuestError) -> [DeviceSet.Member] {
+        var members: [DeviceSet.Member] = []
+        for disk in configuration.disks { members.append(try makeDisk(disk)) }
+        for net in configuration.net { members.append(try makeNet(net)) }
+        let entropy = EntropyDevice(
+            .init(
+                identifier: configuration.rng.id ?? VmConfig.defaultRngName,
+                source: configuration.rng.source))
+        members.append(try member(entropy, configuration.rng.slot))
         if configuration.console.mode != .off {
-            devices.append(makeConsole(configuration))
+            members.append(
+                try member(makeConsole(configuration), configuration.console.slot))
         }
-        return DeviceSet(devices: devices)
+        return members.sorted { $0.slot < $1.slot }
     }
 
-    private static func makeDisk(
-        _ disk: DiskConfig, _ index: Int
-    ) throws(GuestError) -> any VirtioDevice {
-        let identifier = disk.id ?? "_disk\(index)"
-        guard let path = disk.path else {
-            throw .configuration("Disk \(identifier) has no path")
+    /// A disk.
+    static func makeDisk(_ disk: DiskConfig) throws(GuestError) -> DeviceSet.Member {
+        guard let identifier = disk.id, let path = disk.path else {
+            throw .configuration("Disk \(disk.id ?? "") has no name or no path")
         }
-        return BlockDevice(
+        let device = BlockDevice(
             BlockConfiguration(
                 identifier: identifier, path: path, isReadOnly: disk.readonly,
                 isDirect: disk.direct, serial: disk.serial ?? "",
                 queueCount: Int(disk.numQueues), queueSize: disk.queueSize))
+        return try member(device, disk.slot)
     }
 
-    private static func makeNet(
-        _ net: NetConfig, _ index: Int
-    ) throws(GuestError) -> any VirtioDevice {
-        let identifier = net.id ?? "_net\(index)"
+    /// A network device.
+    static func makeNet(_ net: NetConfig) throws(GuestError) -> DeviceSet.Member {
+        let identifier = net.id ?? ""
         guard let address = net.mac.flatMap({ EthernetAddress($0) }) else {
             throw .configuration(
                 "Network device \(identifier) has the address \(net.mac ?? "none"); give it one as "
                     + "in mac=02:00:00:00:00:01")
         }
-        return NetDevice(
+        let device = NetDevice(
             NetConfiguration(
                 identifier: identifier, tap: net.tap, address: address,
                 maximumTransmissionUnit: net.mtu, queuePairs: Int(net.numQueues / 2),
                 queueSize: net.queueSize, offloadsChecksums: net.offloadChecksum,
                 offloadsSegmentation: net.offloadTSO))
+        return try member(device, net.slot)
+    }
+
+    private static func member(
+        _ device: any VirtioDevice, _ slot: UInt8?
+    ) throws(GuestError) -> DeviceSet.Member {
+        guard let slot else {
+            throw .configuration("Device \(device.identifier) has no slot on the PCI bus")
+        }
+        return DeviceSet.Member(device, slot: Int(slot))
     }
 
     private static func makeConsole(_ configuration: VmConfig) -> any VirtioDevice {
         ConsoleDevice(
             ConsoleConfiguration(
-                identifier: configuration.console.id ?? "__console",
+                identifier: configuration.console.id ?? VmConfig.defaultConsoleName,
                 output: SerialOutput(configuration.console),
                 takesInput: configuration.serial.mode != .tty))
     }

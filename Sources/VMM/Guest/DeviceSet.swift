@@ -1,11 +1,77 @@
 import Machine
-import StateCoding
+import Synchronization
 import Virtio
 
-/// The virtio devices of one guest, in the order of their slots, moved through their lives
-/// together: a step that fails in one is undone in those before it.
-struct DeviceSet: Sendable {
-    let devices: [any VirtioDevice]
+/// The virtio devices of one guest, moved through their lives together: a step that fails in one is
+/// undone in those before it.
+///
+/// Only the owner of the guest takes steps, adds and removes; the owner changes when the guest is
+/// handed to the thread of a migration and back. What any vCPU may do at any moment is to eject a
+/// device: then it is only marked, and takes no further step but to stand still and to let go.
+final class DeviceSet: Sendable {
+    /// A device with its place.
+    struct Member: Sendable {
+        let device: any VirtioDevice
+        /// Its slot on the PCI bus.
+        let slot: Int
+        /// Whether the guest has ejected it.
+        fileprivate(set) var isEjected = false
+
+        init(_ device: any VirtioDevice, slot: Int) {
+            self.device = device
+            self.slot = slot
+        }
+
+        /// Whether a guest can do without it: the other kinds are part of every guest, or fixed by
+        /// its configuration.
+        var isRemovable: Bool {
+            switch device.kind {
+            case .block, .network: true
+            case .console, .entropy: false
+            }
+        }
+    }
+
+    private let state: Mutex<[Member]>
+
+    /// The devices that a guest is built with.
+    init(_ members: [Member]) {
+        state = Mutex(members)
+    }
+
+    /// All devices, in the order in which they came.
+    var members: [Member] { state.withLock { $0 } }
+
+    /// The devices that take steps.
+    private var devices: [any VirtioDevice] {
+        members.compactMap { $0.isEjected ? nil : $0.device }
+    }
+
+    /// Adds a device that was brought as far as the others.
+    func add(_ member: Member) {
+        state.withLock { $0.append(member) }
+    }
+
+    /// Takes a device out, whatever it has been through.
+    @discardableResult
+    func remove(slot: Int) -> Member? {
+        state.withLock { members in
+            guard let index = members.firstIndex(where: { $0.slot == slot }) else { return nil }
+            return members.remove(at: index)
+        }
+    }
+
+    /// The guest has ejected the device in a slot, here or before it came. The device forgets its
+    /// driver and stands still: no request is in work when this returns.
+    func eject(slot: Int) {
+        let ejected = state.withLock { members -> (any VirtioDevice)? in
+            guard let index = members.firstIndex(where: { $0.slot == slot }) else { return nil }
+            members[index].isEjected = true
+            return members[index].device
+        }
+        ejected?.quiesce()
+        ejected?.reset()
+    }
 
     /// Opens what can be held while another process still runs the guest.
     func bind() throws(DeviceError) {
@@ -30,7 +96,7 @@ struct DeviceSet: Sendable {
 
     /// Stops all; no request is in work when this returns.
     func quiesce() {
-        for device in devices { device.quiesce() }
+        for member in members { member.device.quiesce() }
     }
 
     /// Does ahead of `release` what would take long, while the guest runs.
@@ -65,7 +131,7 @@ struct DeviceSet: Sendable {
 
     /// Lets go of everything.
     func letGo() {
-        for device in devices { device.letGo() }
+        for member in members { member.device.letGo() }
     }
 
     /// Tells the world where the guest is now.
@@ -86,6 +152,7 @@ struct DeviceSet: Sendable {
     private func forAll(
         undo: (any VirtioDevice) -> Void, _ step: (any VirtioDevice) throws(DeviceError) -> Void
     ) throws(DeviceError) {
+        let devices = devices
         for (index, device) in devices.enumerated() {
             do throws(DeviceError) {
                 try step(device)
@@ -94,42 +161,5 @@ struct DeviceSet: Sendable {
                 throw error
             }
         }
-    }
-}
-
-/// The back-end states of all devices as they travel with Takeover.
-enum BackendStates {
-    private static let version: UInt16 = 1
-
-    /// Writes one component for each device.
-    static func encode(_ states: [(identifier: String, state: [UInt8])]) -> [UInt8] {
-        var writer = StateWriter()
-        writer.appendCount(states.count)
-        for (identifier, state) in states {
-            writer.component(identifier, version: version) { $0.appendBytes(state) }
-        }
-        return writer.bytes
-    }
-
-    /// Reads what `encode` wrote, by device. Empty bytes, as a base-protocol source sends, mean
-    /// that no device has any.
-    static func decode(_ bytes: [UInt8]) throws(StateError) -> [String: [UInt8]] {
-        guard !bytes.isEmpty else { return [:] }
-        var reader = StateReader(bytes)
-        var states: [String: [UInt8]] = [:]
-        for _ in 0..<(try reader.readCount(elementSize: 1)) {
-            var component = try reader.readComponent()
-            guard component.version == version else {
-                throw .unsupportedVersion(
-                    component: component.reader.path, version: component.version, newest: version)
-            }
-            guard states[component.name] == nil else {
-                throw reader.invalid("the device \(component.name) is there twice")
-            }
-            states[component.name] = try component.reader.readBytes()
-            try component.reader.finish()
-        }
-        try reader.finish()
-        return states
     }
 }

@@ -80,10 +80,13 @@ extension KVMGuest: GuestHardware {
         try hardware(.loadState) {
             let skipped = try platform.load(from: &reader)
             if !skipped.isEmpty {
-                logger.debug("vCPU registers unknown here and unused by the guest: \(skipped)")
+                environment.logger.debug(
+                    "vCPU registers unknown here and unused by the guest: \(skipped)")
             }
             try configurationPorts.load(from: &reader)
             try bus.load(from: &reader)
+            // What the guest ejected on its way is never opened here.
+            for slot in bus.slots(in: .ejected) { devices.eject(slot: slot) }
             try reader.finish()
             try bindConsoles()
             try devices.bind()

@@ -8,8 +8,16 @@ import StateCoding
 import Synchronization
 import Virtio
 
-/// Told what a guest does to its whole machine, from any thread; must not wait.
-typealias GuestEventHandler = @Sendable (GuestEvent) -> Void
+/// What a guest does that its owner has to act on.
+enum GuestNotice: Sendable {
+    /// Something to its whole machine.
+    case event(GuestEvent)
+    /// It has ejected a device.
+    case ejected
+}
+
+/// Told what a guest does, from any thread; must not wait.
+typealias GuestNoticeHandler = @Sendable (GuestNotice) -> Void
 
 /// A guest on KVM: the platform, the PCI bus and the virtio devices on it.
 ///
@@ -19,32 +27,36 @@ typealias GuestEventHandler = @Sendable (GuestEvent) -> Void
 final class KVMGuest: Sendable {
     /// The guest's RAM.
     let memory: GuestRAM
-    /// What it was built from.
-    let configuration: VmConfig
 
     let platform: Platform
     let bus: PCIBus
     let configurationPorts: ConfigurationPorts
     let devices: DeviceSet
-    let logger: Logger
+    let environment: VMMEnvironment
+    private let settled: Mutex<VmConfig>
+    private let handler: GuestNoticeHandler
 
     /// Builds the machine with all devices; opens nothing.
     ///
     /// - Parameters:
     ///   - cpuid: the leaves that came with the guest; nil for what the host has.
-    ///   - handler: told what the guest does to its whole machine.
+    ///   - handler: told what the guest does.
     init(
         building configuration: VmConfig, memory: GuestRAM, cpuid: GuestCPUID?,
-        _ environment: VMMEnvironment, handler: @escaping GuestEventHandler
+        _ environment: VMMEnvironment, handler: @escaping GuestNoticeHandler
     ) throws(GuestError) {
-        self.configuration = configuration
         self.memory = memory
-        logger = environment.logger
+        self.environment = environment
+        self.handler = handler
         do {
+            var configuration = configuration
+            configuration.nameDevices()
+            try configuration.placeDevices()
+            settled = Mutex(configuration)
             platform = try Platform(
                 configuration: PlatformConfiguration(
                     processorCount: Int(configuration.cpus.bootVcpus), cpuid: cpuid),
-                memory: memory, onEvent: handler)
+                memory: memory, onEvent: { handler(.event($0)) })
             bus = PCIBus(
                 memory: platform.mmio,
                 windows: [
@@ -55,14 +67,8 @@ final class KVMGuest: Sendable {
             try configurationPorts.insert(into: platform.ports)
             try platform.mmio.insert(
                 ConfigurationWindow(bus: bus), at: PhysicalLayout.pciConfiguration)
-            devices = try DeviceFactory.makeDevices(configuration, loop: platform.loop)
-            for device in devices.devices {
-                let transport = try VirtioPCITransport(
-                    device: device, memory: memory, router: platform.interrupts,
-                    doorbells: platform.doorbells,
-                    report: DeviceReporter(device.identifier, environment).report)
-                try bus.insert(transport)
-            }
+            devices = DeviceSet(try DeviceFactory.makeDevices(configuration))
+            for member in devices.members { try insert(member) }
         } catch {
             throw .machine("\(error)")
         }
@@ -75,7 +81,7 @@ final class KVMGuest: Sendable {
     /// Builds a guest, binds everything and loads its kernel; `start` boots it.
     convenience init(
         booting configuration: VmConfig, _ environment: VMMEnvironment,
-        handler: @escaping GuestEventHandler
+        handler: @escaping GuestNoticeHandler
     ) throws(GuestError) {
         guard let boot = BootConfiguration(configuration.payload) else {
             throw .configuration("The guest has no kernel; set payload.kernel")
@@ -98,6 +104,29 @@ final class KVMGuest: Sendable {
             letGo()
             throw .machine("\(error)")
         }
+    }
+
+    /// What it is built from, as it is now: with the names and slots of all devices, those added
+    /// since included.
+    var configuration: VmConfig { settled.withLock { $0 } }
+
+    /// Changes what it is built from; for its owner.
+    func setConfiguration(_ configuration: VmConfig) {
+        settled.withLock { $0 = configuration }
+    }
+
+    /// Tells the owner what the guest does.
+    func notify(_ notice: GuestNotice) {
+        handler(notice)
+    }
+
+    /// Puts a device on the bus.
+    func insert(_ member: DeviceSet.Member) throws {
+        let transport = try VirtioPCITransport(
+            device: member.device, memory: memory, router: platform.interrupts,
+            doorbells: platform.doorbells,
+            report: DeviceReporter(member.device.identifier, environment).report)
+        try bus.insert(transport, slot: member.slot)
     }
 
     /// What the devices have counted.

@@ -6,8 +6,8 @@ import Synchronization
 /// Builds the machine of a guest that is received.
 struct KVMGuestFactory: GuestFactory {
     let environment: VMMEnvironment
-    /// Told what the received guest does to its whole machine.
-    let handler: GuestEventHandler
+    /// Told what the received guest does.
+    let handler: GuestNoticeHandler
 
     func configure(
         _ description: GuestDescription, memory: consuming IncomingMemory

@@ -33,8 +33,22 @@ extension Ctl {
             say("state   \(info.state.rawValue)")
             say("vcpus   \(info.config.cpus.bootVcpus)")
             say("memory  \(Amount.bytes(info.memoryActualSize))")
-            for disk in info.config.disks { say("disk    \(disk.path ?? "-")") }
-            for net in info.config.net { say("net     \(net.tap ?? "-")") }
+            for disk in info.config.disks {
+                say("disk    " + words([disk.id, place(of: disk.id, info), disk.path]))
+            }
+            for net in info.config.net {
+                say("net     " + words([net.id, place(of: net.id, info), net.tap, net.mac]))
+            }
+        }
+
+        private func words(_ words: [String?]) -> String {
+            words.compactMap(\.self).joined(separator: " ")
+        }
+
+        /// Where a device is on the PCI bus; nil before the guest is booted.
+        private func place(of id: String?, _ info: VmInfo) -> String? {
+            guard let id, let parent = info.deviceTree?[id]?.parent else { return nil }
+            return info.deviceTree?[parent]?.pciBDF
         }
     }
 

@@ -16,7 +16,8 @@ struct Ctl: ParsableCommand {
             """,
         subcommands: [
             Ping.self, Info.self, Counters.self, Create.self, Boot.self, Pause.self, Resume.self,
-            Reboot.self, Shutdown.self, Delete.self, ShutdownVMM.self, SendMigration.self,
+            Reboot.self, Shutdown.self, Delete.self, AddDisk.self, AddNet.self, RemoveDevice.self,
+            ResizeDisk.self, PowerButton.self, NMI.self, ShutdownVMM.self, SendMigration.self,
             ReceiveMigration.self, ShowMigrationProgress.self, CancelMigration.self,
         ])
 
