@@ -42,6 +42,33 @@ extension GuestTests {
                 try vmm.process.wait(deadline: .after(milliseconds: 20_000)) == .exited(0))
         }
 
+        @Test func devicesAreAddedAndShownByName() async throws {
+            let flight = try await Flight(in: Lab())
+            let (lab, vmm) = (flight.lab, flight.vmm)
+            let path = lab.path("extra")
+            try OwnedDescriptor(opening: path, [.write, .create]).truncate(to: 1 << 20)
+
+            let added = try ctl(lab, vmm, "add-disk", "path=\(path),id=data,pci_device_id=7")
+            #expect(added.status == .exited(0))
+            #expect(added.output == "data 0000:00:07.0\n")
+            #expect(
+                try ctl(lab, vmm, "info").output.contains("disk    data 0000:00:07.0 \(path)"))
+            let again = try ctl(
+                lab, vmm, "add-disk", "path=\(path),readonly=on,pci_device_id=7", "--json")
+            #expect(again.status == .exited(1))
+            #expect(again.errors.contains("pci_device_id") && again.errors.contains("data"))
+            let unknown = try ctl(lab, vmm, "remove-device", "nothing")
+            #expect(unknown.status == .exited(1))
+            #expect(unknown.errors.contains("nothing"))
+            let wrong = try ctl(lab, vmm, "add-net", "tpa=x")
+            #expect(wrong.status == .exited(64))
+            #expect(wrong.errors.contains("tpa"))
+            let size = try ctl(lab, vmm, "resize-disk", "id=data,size=large")
+            #expect(size.status == .exited(64))
+            #expect(size.errors.contains("size"))
+            try await flight.expectWork()
+        }
+
         @Test func jsonIsWhatTheAPISays() async throws {
             let flight = try await Flight(GuestPlan(hasDisk: true), in: Lab())
             let (lab, vmm) = (flight.lab, flight.vmm)
