@@ -21,7 +21,7 @@ private let mebibyte: UInt64 = 1 << 20
         let file = try TestFile(kernel)
         let module = try initramfs.map { try TestFile($0) }
         return try withExtendedLifetime((file, module)) {
-            try BootLoader(memory: memory, memoryIsUsed: false).load(
+            try BootLoader(memory: memory, processorCount: 2).load(
                 BootConfiguration(
                     kernel: file.path, initramfs: module?.path, commandLine: commandLine))
         }
@@ -51,12 +51,15 @@ private let mebibyte: UInt64 = 1 << 20
         #expect(
             try memory.read(at: GuestAddress(line), count: 14)
                 == Array("console=ttyS0".utf8) + [0])
-        #expect(try load(UInt8.self, 0x71e8) == 4)
+        #expect(try load(UInt64.self, 0x7070) == 0xe_0000)
+        #expect(try load(UInt8.self, 0x71e8) == 5)
         #expect(try load(UInt64.self, 0x72d0) == 0)
         #expect(try load(UInt64.self, 0x72d8) == 0x9_fc00)
         #expect(try load(UInt32.self, 0x72e0) == 1)
-        #expect(try load(UInt64.self, 0x72d0 + 20) == mebibyte)
-        #expect(try load(UInt64.self, 0x72d8 + 20) == 63 * mebibyte)
+        #expect(try load(UInt64.self, 0x72d0 + 20) == 0xe_0000)
+        #expect(try load(UInt32.self, 0x72e0 + 20) == 2)
+        #expect(try load(UInt64.self, 0x72d0 + 40) == mebibyte)
+        #expect(try load(UInt64.self, 0x72d8 + 40) == 63 * mebibyte)
     }
 
     @Test func initramfsEndsBelowTheKernelsLimit() throws {

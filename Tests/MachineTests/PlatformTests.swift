@@ -51,18 +51,6 @@ struct PlatformTests {
         #expect(description.contains("Processor 0"))
         try guest.platform.pause()
     }
-
-    @Test func resetStartsTheKernelAnew() throws {
-        // The counter at 2 MiB survives, since it is outside of the kernel.
-        let guest = try TestGuest(code: [0xff, 0x05, 0, 0, 0x20, 0] + reset)
-        for round: UInt32 in 1...3 {
-            try guest.platform.start()
-            #expect(try guest.events.wait() == [.reset])
-            try guest.platform.pause()
-            #expect(try guest.memory.load(UInt32.self, at: GuestAddress(0x20_0000)) == round)
-            try guest.platform.reset(guest.boot)
-        }
-    }
 }
 
 extension OwnedDescriptor {

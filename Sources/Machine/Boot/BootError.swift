@@ -24,6 +24,9 @@ public enum BootError: Error, Equatable, Sendable {
     /// The command line contains a byte 0, which would end it.
     case commandLineHasNull
 
+    /// The ACPI tables need more than is reserved for them, in bytes.
+    case tablesDoNotFit(size: Int, available: Int)
+
     /// Guest memory refused an access; the loader's own data does not fit a tiny guest.
     case memory(GuestMemoryError)
 }
@@ -61,7 +64,8 @@ extension BootError: CustomStringConvertible {
         case .segmentOutsideMemory(let file, let start, let length, let memory):
             "\(file) cannot be loaded: its part of \(length) bytes at \(hexadecimal(start)) "
                 + "does not fit between \(hexadecimal(BootLayout.end)) and the end of memory at "
-                + "\(hexadecimal(memory)); give the guest more memory"
+                + "\(hexadecimal(memory)), beside the ACPI tables below 1 MiB; give the guest more "
+                + "memory"
         case .initramfsDoesNotFit(let file, let size, let available):
             "The initramfs \(file) does not fit: it has \(size) bytes and \(available) are free; "
                 + "give the guest more memory"
@@ -70,6 +74,9 @@ extension BootError: CustomStringConvertible {
                 + "\(limit)"
         case .commandLineHasNull:
             "The kernel's command line contains a null byte"
+        case .tablesDoNotFit(let size, let available):
+            "The ACPI tables do not fit: they have \(size) bytes and \(available) are reserved; "
+                + "give the guest fewer processors"
         case .memory(let cause):
             "The guest cannot be booted with so little memory: \(cause)"
         }

@@ -38,6 +38,7 @@ extension BootLoader {
     ) throws(BootError) {
         var page = ByteWriter(count: 4096)
         page.put(header.bytes, at: LinuxSetupHeader.offset)
+        page.put(FirmwareTables.rootPointer, at: 0x70)  // acpi_rsdp_addr
         page.put(UInt8(0xff), at: 0x210)  // a loader without a number
         page.put(UInt32(BootLayout.commandLine), at: 0x228)
         if let initramfs {

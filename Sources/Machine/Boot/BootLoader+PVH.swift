@@ -56,13 +56,9 @@ extension BootLoader {
     ) throws(BootError) -> GuestRange {
         let range = try loadableRange(
             of: file, start: segment.address, length: segment.memorySize)
-        // The file's part is no longer than the segment, which fits the address space.
-        let middle = GuestAddress(segment.address + segment.fileSize)
+        // The rest of the segment is to be zero, as fresh memory is.
         if let filled = GuestRange(start: range.start, length: segment.fileSize) {
             try file.load(offset: segment.fileOffset, to: filled, of: memory)
-        }
-        if let rest = GuestRange(start: middle, length: segment.memorySize - segment.fileSize) {
-            try clear(rest)
         }
         return range
     }
@@ -81,6 +77,7 @@ extension BootLoader {
             info.put(BootLayout.moduleList, at: 16)
         }
         info.put(BootLayout.commandLine, at: 24)
+        info.put(FirmwareTables.rootPointer, at: 32)
         info.put(BootLayout.memoryMap, at: 40)
         info.put(UInt32(map.count), at: 48)
         try write(info.bytes, at: BootLayout.startInfo)

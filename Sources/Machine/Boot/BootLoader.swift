@@ -1,15 +1,24 @@
 import GuestMemory
 
-/// Puts a kernel, its initramfs and its command line into guest memory.
+/// Puts a kernel, its initramfs, its command line and the ACPI tables into fresh guest memory, in
+/// which everything else is zero.
 struct BootLoader {
     let memory: GuestRAM
 
-    /// Whether memory may hold something else than zeros, so that what a kernel expects to be zero
-    /// must be written. Fresh memory is left alone, since touching it costs far more than reading.
-    let memoryIsUsed: Bool
+    /// What the ACPI tables tell the guest of.
+    let processorCount: Int
 
-    /// Loads what `configuration` names and says where the first processor starts.
+    /// Loads what `configuration` names, with the ACPI tables, and says where the first processor
+    /// starts.
     func load(_ configuration: BootConfiguration) throws(BootError) -> BootEntry {
+        let entry = try loadKernel(configuration)
+        let tables = FirmwareTables(
+            processorCount: processorCount, memorySize: memory.byteCount)
+        try write(try tables.image(), at: FirmwareTables.rootPointer)
+        return entry
+    }
+
+    private func loadKernel(_ configuration: BootConfiguration) throws(BootError) -> BootEntry {
         let kernel = try BootFile(path: configuration.kernel)
         let head = try kernel.head(limit: LinuxSetupHeader.headSize)
         if head.starts(with: ELFKernel.magic) {
@@ -71,7 +80,8 @@ struct BootLoader {
     ) throws(BootError) -> GuestRange {
         guard start >= BootLayout.end,
             let range = GuestRange(start: GuestAddress(start), length: length),
-            memory.regionIndex(holding: range) != nil
+            memory.regionIndex(holding: range) != nil,
+            !PhysicalLayout.firmwareTables.overlaps(start..<range.end.rawValue)
         else {
             throw .segmentOutsideMemory(
                 file: file.name, start: start, length: length, memory: lowMemoryEnd)
@@ -88,11 +98,5 @@ struct BootLoader {
         } catch {
             throw .notAKernel(file: file.name, reason: error)
         }
-    }
-
-    /// Writes zeros unless memory has them anyway.
-    func clear(_ range: GuestRange) throws(BootError) {
-        guard memoryIsUsed, range.length > 0 else { return }
-        try bootMemory { () throws(GuestMemoryError) in try memory.fillWithZeros(range) }
     }
 }

@@ -17,7 +17,8 @@ struct MemoryMapEntry: Hashable {
 /// The memory map of a guest with these regions of RAM.
 ///
 /// The last 384 KiB of the first megabyte are left out, as guests expect ROMs and video memory
-/// there, and the PCI configuration space is named, because Linux uses only one that is reserved.
+/// there. The ACPI tables in it are named, so that they stay, and the PCI configuration space,
+/// because Linux uses only one that is reserved.
 func memoryMap(of regions: [RegionLayout]) -> [MemoryMapEntry] {
     var map: [MemoryMapEntry] = []
     for region in regions {
@@ -38,7 +39,9 @@ func memoryMap(of regions: [RegionLayout]) -> [MemoryMapEntry] {
                     start: BootLayout.highStart, length: end - BootLayout.highStart, kind: .ram))
         }
     }
-    for range in [PhysicalLayout.pciConfiguration, PhysicalLayout.kvmPages] {
+    for range in [
+        PhysicalLayout.firmwareTables, PhysicalLayout.pciConfiguration, PhysicalLayout.kvmPages,
+    ] {
         map.append(
             MemoryMapEntry(
                 start: range.lowerBound, length: range.upperBound - range.lowerBound,

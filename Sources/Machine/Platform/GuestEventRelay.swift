@@ -2,8 +2,7 @@ private import Synchronization
 
 /// Stops the processors when the guest does something to its whole machine, and tells the owner.
 ///
-/// The event stays pending until the machine is reset: the guest has left its course and waits for
-/// it. So it is saved with the guest, told again instead of running on, and not lost when a
+/// The event stays pending: the guest has left its course, and does not run on in this machine. So it is saved with the guest, told again instead of running on, and not lost when a
 /// migration comes in between.
 final class GuestEventRelay: Sendable {
     private struct State {

@@ -10,8 +10,12 @@ public enum PhysicalLayout {
     /// Memory-mapped registers of devices that need addresses below 4 GiB.
     public static let mmio32: Range<UInt64> = 0xc000_0000..<0xe000_0000
 
-    /// Configuration space of PCI devices: a page for each of 256 functions on 256 buses.
-    public static let pciConfiguration: Range<UInt64> = 0xe000_0000..<0xf000_0000
+    /// Configuration space of PCI devices: a page for each of 256 functions of bus 0.
+    public static let pciConfiguration: Range<UInt64> =
+        0xe000_0000..<(0xe000_0000 + PCIBus.windowSize)
+
+    /// RAM with the ACPI tables, where a PC has its firmware.
+    public static let firmwareTables: Range<UInt64> = 0xe_0000..<0x10_0000
 
     /// Registers of the IOAPIC.
     public static let ioAPIC: UInt64 = 0xfec0_0000

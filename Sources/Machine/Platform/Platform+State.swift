@@ -94,7 +94,7 @@ extension Platform {
             states.append(try processor.save(registerLists, savesPointers: savesPointers))
         }
         return ProcessorsState(
-            hostBoot: powerOnState.hostBoot, realtime: RealtimeClock.nanoseconds,
+            hostBoot: hostBoot, realtime: RealtimeClock.nanoseconds,
             processors: states)
     }
 
@@ -112,7 +112,7 @@ extension Platform {
     private func restore(_ states: ProcessorsState) throws(PlatformError) -> [UInt32] {
         let takesPointers = hasPointers
         var timestamps = TimestampRestoration(
-            isSameHost: states.hostBoot == powerOnState.hostBoot,
+            isSameHost: states.hostBoot == hostBoot,
             elapsed: elapsed(since: states.realtime))
         var skipped: [UInt32] = []
         for (processor, state) in zip(processors, states.processors) {

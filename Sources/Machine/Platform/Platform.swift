@@ -6,8 +6,9 @@ import Synchronization
 /// The x86-64 machine of a guest without its PCI devices: RAM, processors, interrupt chips, clock,
 /// serial port and power ports, and the buses on which devices are placed.
 ///
-/// Its processors are parked until `start`. One owner at a time starts, pauses, saves, loads and
-/// resets it; buses, interrupts and the event loop can be used from any thread.
+/// Its processors are parked until `start`. One owner at a time starts, pauses, saves and loads it;
+/// buses, interrupts and the event loop can be used from any thread. A guest that starts anew gets
+/// a new platform.
 public final class Platform: Sendable {
     /// The guest's RAM.
     public let memory: GuestRAM
@@ -36,7 +37,7 @@ public final class Platform: Sendable {
     let kernel: KernelMachine
     let processors: [Processor]
     let registerLists: RegisterLists
-    let powerOnState: PowerOnState
+    let hostBoot: String
     let dirtyLog: DirtyLog
     /// What `load` leaves for `loadLate`.
     let pendingState = Mutex<[ProcessorState]>([])
@@ -90,7 +91,7 @@ public final class Platform: Sendable {
         processors = made.processors
         cpuid = made.cpuid
         registerLists = made.registerLists
-        powerOnState = made.powerOnState
+        hostBoot = made.hostBoot
         dirtyLog = DirtyLog(kernel: builder.kernel, memory: memory)
         relay.connect(processors)
     }
@@ -105,7 +106,7 @@ public final class Platform: Sendable {
     /// Whether the processors run, as far as the owner started them.
     public var isRunning: Bool { phase.withLock { $0.isRunning } }
 
-    /// What the guest did to its machine and `reset` has not answered yet.
+    /// What the guest did to its machine last, after which it does not run on.
     public var pendingEvent: GuestEvent? { relay.pending }
 
     /// Lets the processors run. A guest with a pending event does not run; its owner is told of
@@ -137,20 +138,18 @@ public final class Platform: Sendable {
         serial.quiesce()
     }
 
-    /// Loads a kernel into fresh memory; the next `start` starts it.
+    /// Loads a kernel and the ACPI tables into fresh memory; the next `start` starts it.
     public func load(_ boot: BootConfiguration) throws(PlatformError) {
-        try enter(boot, memoryIsUsed: false)
-    }
-
-    /// Puts processors, chips and serial port into their state after power-on, and loads the
-    /// kernel anew. The clock and the time stamp counters go on. Devices on the PCI bus are reset
-    /// by whoever owns them.
-    public func reset(_ boot: BootConfiguration) throws(PlatformError) {
-        try requirePaused("reset the guest")
-        try powerOnState.restore(kernel: kernel, processors: processors, lists: registerLists)
-        serial.reset()
-        relay.setPending(nil)
-        try enter(boot, memoryIsUsed: true)
+        let entry: BootEntry
+        do throws(BootError) {
+            entry = try BootLoader(memory: memory, processorCount: processors.count).load(boot)
+        } catch {
+            throw .boot(error)
+        }
+        try platform { () throws(SystemError) in
+            try InterruptChipState.maskLegacyInterrupts(of: kernel)
+            try processors.first?.setEntry(entry)
+        }
     }
 
     /// Takes note that the guest comes from elsewhere, with what it did there last.
@@ -161,17 +160,5 @@ public final class Platform: Sendable {
 
     func requirePaused(_ operation: String) throws(PlatformError) {
         guard !isRunning else { throw .running(operation: operation) }
-    }
-
-    private func enter(
-        _ boot: BootConfiguration, memoryIsUsed: Bool
-    ) throws(PlatformError) {
-        let entry: BootEntry
-        do throws(BootError) {
-            entry = try BootLoader(memory: memory, memoryIsUsed: memoryIsUsed).load(boot)
-        } catch {
-            throw .boot(error)
-        }
-        try platform { () throws(SystemError) in try processors.first?.setEntry(entry) }
     }
 }

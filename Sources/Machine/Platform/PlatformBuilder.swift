@@ -15,7 +15,7 @@ struct PlatformBuilder: ~Copyable {
         var processors: [Processor]
         var cpuid: GuestCPUID
         var registerLists: RegisterLists
-        var powerOnState: PowerOnState
+        var hostBoot: String
     }
 
     /// Makes the machine with its memory and interrupt chips.
@@ -69,12 +69,10 @@ struct PlatformBuilder: ~Copyable {
             let lists = RegisterLists(
                 initial: try processors[0].hardware.modelSpecificRegisters(
                     system.stateRegisters()))
-            let powerOnState = try PowerOnState(
-                kernel: kernel, processors: processors, lists: lists)
+            let hostBoot = try HostBoot.identity()
             try launch(processors)
             return Processors(
-                processors: processors, cpuid: cpuid, registerLists: lists,
-                powerOnState: powerOnState)
+                processors: processors, cpuid: cpuid, registerLists: lists, hostBoot: hostBoot)
         }
     }
 

@@ -7,7 +7,7 @@ func insertPowerPorts(
 ) throws(BusError) {
     try ports.insert(KeyboardController(report: report), at: 0x64..<0x65)
     try ports.insert(ResetRegister(report: report), at: 0xcf9..<0xcfa)
-    try ports.insert(SleepPort(report: report), at: 0x600..<0x601)
+    try ports.insert(SleepPort(report: report), at: PortLayout.sleep)
 }
 
 /// Just enough of a keyboard controller to pulse the reset line.
@@ -42,7 +42,8 @@ private final class ResetRegister: BusDevice {
 }
 
 /// Cloud Hypervisor's ACPI shutdown device: 1 reboots; sleep type 5 with the enable bit, 0x34,
-/// switches off.
+/// switches off (ACPI 6.5, section 4.8.3.7). It is the sleep status register as well, in which no
+/// bit is ever set: nothing wakes this machine from a sleep.
 private final class SleepPort: BusDevice {
     private let report: @Sendable (GuestEvent) -> Void
 
@@ -53,9 +54,9 @@ private final class SleepPort: BusDevice {
     func read(offset: UInt64, width: Int) -> UInt64 { 0 }
 
     func write(offset: UInt64, width: Int, value: UInt64) {
-        switch value & 0xff {
-        case 1: report(.reset)
-        case 0x34: report(.shutdown)
+        switch UInt8(truncatingIfNeeded: value) {
+        case PortLayout.resetValue: report(.reset)
+        case 1 << 5 | PortLayout.offSleepType << 2: report(.shutdown)
         default: break
         }
     }

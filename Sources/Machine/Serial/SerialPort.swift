@@ -95,14 +95,6 @@ public final class SerialPort: BusDevice {
         state.withLock { $0.output }?.droppedBytes ?? 0
     }
 
-    /// Puts the registers into their state after power-on; connections stay.
-    public func reset() {
-        state.withLock { state in
-            state.registers = UARTRegisters()
-            state.backlog = []
-        }
-    }
-
     /// Answers a read of a register; see `BusDevice`.
     public func read(offset: UInt64, width: Int) -> UInt64 {
         guard width == 1 else { return .max }

@@ -18,6 +18,20 @@ struct InterruptChipState: VersionedState, Equatable, Sendable {
         }
     }
 
+    /// Masks all inputs of both PICs, as firmware leaves them. A guest of this machine's kind need
+    /// not know of them; unmasked, the first edge of the serial port would reach it as vector 4.
+    static func maskLegacyInterrupts(of kernel: KernelMachine) throws(SystemError) {
+        for chip in [KVMVirtualMachine.Chip.primaryPIC, .secondaryPIC] {
+            var bytes = try kernel.machine.state(of: chip)
+            bytes[maskOffset] = 0xff
+            try kernel.machine.setState(of: chip, bytes)
+        }
+    }
+
+    /// The interrupt mask register in the kernel's structure: behind the chip's number, padding,
+    /// and two registers of one byte (Linux, `struct kvm_irqchip` and `struct kvm_pic_state`).
+    private static let maskOffset = 10
+
     func restore(to kernel: KernelMachine) throws(PlatformError) {
         for (chip, bytes) in zip(KVMVirtualMachine.Chip.allCases, contents) {
             try platform { () throws(SystemError) in
