@@ -2,6 +2,7 @@
 
 BUILD := .build
 NESTLING := $(BUILD)/nestling/nestling.elf
+LODGER := $(BUILD)/lodger/lodger
 # The demo makes a network namespace and a tap of its own.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 # With the Swift runtime inside, the VMM starts sooner, takes less memory, and runs on hosts that
@@ -9,7 +10,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 RELEASE := -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests Benchmarks Fuzz
 
-.PHONY: demo test build nestling bench fuzz lint format model setup clean help
+.PHONY: demo test build nestling lodger lab bench fuzz lint format model setup clean help
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,11 +24,17 @@ build: setup nestling ## Builds martlet (release) and the test guest
 nestling: setup ## Builds the test guest
 	@$(MAKE) --no-print-directory -C Guests/Nestling OUT=$(CURDIR)/$(BUILD)/nestling
 
+lodger: setup ## Builds what works inside Linux guests
+	@$(MAKE) --no-print-directory -C Guests/Lodger OUT=$(CURDIR)/$(BUILD)/lodger
+
 demo: build ## Boots a guest and moves it live, for a person to watch
 	$(AS_ROOT) $(BUILD)/release/martlet demo --guest $(NESTLING)
 
-test: build ## Runs all tests that this machine can run
+test: build lodger ## Runs all tests that this machine can run
 	@Tools/test
+
+lab: build lodger ## Runs Linux guests in the nested lab, or only SCENARIO
+	@Lab/lab $(SCENARIO)
 
 bench: build ## Runs every benchmark, or those in BENCH: `name value unit goal met|missed`
 	swift build $(RELEASE) --product MartletBench
