@@ -38,6 +38,13 @@ struct DirtyBitmap: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// Whether a page is marked; the caller has checked that there is one.
+    @inline(__always)
+    borrowing func isMarked(_ page: Int) -> Bool {
+        let word = unsafe words[page / 64].load(ordering: .sequentiallyConsistent)
+        return word & (1 << UInt64(page % 64)) != 0
+    }
+
     /// Takes the marks of 64 pages.
     @inline(__always)
     borrowing func take(word index: Int) -> UInt64 {

@@ -1,4 +1,4 @@
-/// What a connection other than the main one is for: its first two bytes, never answered.
+/// What a connection other than the main one is for: its first two bytes.
 ///
 /// The main connection begins with a Start request instead, whose first two bytes are 01 00. The
 /// inquiry's code differs from that, so a listener that has no main connection can tell both apart.
@@ -6,12 +6,15 @@ public enum ConnectionRole: UInt16, CaseIterable, Sendable {
     /// The size of an encoded role.
     public static let byteCount = 2
 
-    /// Carries Memory requests of the pre-copy phase.
+    /// Base protocol: carries Memory requests of the pre-copy phase. Never answered.
     case memory = 1
-    /// Carries page requests of the post-copy phase.
+    /// Base protocol: carries page requests of the post-copy phase. Never answered.
     case fault = 2
     /// Asks what became of a guest: a session token follows, then one answer.
     case inquiry = 0x4D00
+    /// Extension session: a session token follows, then one answer; then as `memory`, with zero
+    /// ranges and pipelining as agreed on.
+    case boundMemory = 0x4D01
 
     /// Decodes exactly two bytes.
     public init(decoding bytes: Span<UInt8>) throws(FrameError) {

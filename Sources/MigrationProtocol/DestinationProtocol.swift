@@ -74,6 +74,11 @@ public struct DestinationProtocol: Sendable {
     /// The extensions agreed on; empty before Start and with a base-protocol source.
     public var extensions: Extensions { session.extensions }
 
+    /// Whether a token is that of this migration. How long that takes tells nothing about it.
+    func matches(_ token: SessionToken) -> Bool {
+        session.token.map { $0.equals(token) } ?? false
+    }
+
     /// Whether memory descriptors were received, so that no contents will follow.
     public var isLocal: Bool { session.descriptorCount > 0 }
 

@@ -14,7 +14,7 @@ public struct Extensions: OptionSet, Hashable, Sendable {
     public static let errorText = Extensions(rawValue: 1 << 0)
     /// Ranges of zeros are sent as a table without contents.
     public static let zeroRanges = Extensions(rawValue: 1 << 1)
-    /// Reserved: several Memory requests in flight on a connection.
+    /// Several requests may be on their way on a memory connection; answers come in order.
     public static let pipelining = Extensions(rawValue: 1 << 2)
     /// Reserved: contents carry checksums.
     public static let checksums = Extensions(rawValue: 1 << 3)
@@ -26,7 +26,8 @@ public struct Extensions: OptionSet, Hashable, Sendable {
     public static let taggedFaults = Extensions(rawValue: 1 << 6)
     /// Reserved: pre-copy that goes over into post-copy.
     public static let hybrid = Extensions(rawValue: 1 << 7)
-    /// Reserved: a token ties every connection to the main one.
+    /// A token ties every memory connection to the main one. Needs `ownership`, which brings the
+    /// token.
     public static let session = Extensions(rawValue: 1 << 8)
     /// Reserved: contents may be compressed.
     public static let compression = Extensions(rawValue: 1 << 9)
@@ -36,5 +37,7 @@ public struct Extensions: OptionSet, Hashable, Sendable {
     public static let more = Extensions(rawValue: 1 << 15)
 
     /// What this version of Martlet offers and accepts.
-    public static let offered: Extensions = [.errorText, .zeroRanges, .ownership, .cancel]
+    public static let offered: Extensions = [
+        .errorText, .zeroRanges, .pipelining, .ownership, .session, .cancel,
+    ]
 }

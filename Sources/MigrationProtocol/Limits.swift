@@ -17,6 +17,12 @@ public enum Limits {
     /// Bytes of content that Martlet puts into one Memory request of its own.
     public static let contentPerRequest: UInt64 = 256 << 20
 
+    /// Memory connections of one migration, beside the main one.
+    public static let memoryConnections = 128
+
+    /// Requests that may be on their way on a memory connection where pipelining was agreed on.
+    public static let requestsInFlight = 16
+
     /// Bytes of Config. A configuration with hundreds of devices and CPUID entries takes less
     /// than 1 MiB.
     public static let maximumConfigBytes = 16 << 20

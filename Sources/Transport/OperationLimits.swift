@@ -18,19 +18,30 @@ public struct OperationLimits: Sendable {
     /// Ends the operation when it is requested; nil for an operation that goes on.
     public var cancellation: Cancellation?
 
+    /// Other connections on which the same peer may be busy meanwhile; nil where it has none.
+    public var activity: PeerActivity?
+
+    /// Whether answers to earlier requests may arrive while something is sent. Otherwise one that
+    /// comes then refuses the rest.
+    public var expectsAnswers = false
+
     /// Limits for one or more operations.
     public init(
         idleSeconds: Int = OperationLimits.standardIdleSeconds,
-        deadline: MonotonicInstant? = nil, cancellation: Cancellation? = nil
+        deadline: MonotonicInstant? = nil, cancellation: Cancellation? = nil,
+        activity: PeerActivity? = nil
     ) {
         self.idleSeconds = max(1, idleSeconds)
         self.deadline = deadline
         self.cancellation = cancellation
+        self.activity = activity
     }
 
-    /// The point at which to give up when no byte moves after `now`.
+    /// The point at which to give up when no byte moves after `now`, here or where else the peer
+    /// is known to be busy. It moves on while the peer is.
     public func end(from now: MonotonicInstant) -> MonotonicInstant {
-        let idle = now.advanced(byNanoseconds: UInt64(idleSeconds) * 1_000_000_000)
+        let last = activity.map { max($0.last, now) } ?? now
+        let idle = last.advanced(byNanoseconds: UInt64(idleSeconds) * 1_000_000_000)
         var end = min(idle, deadline ?? .distantFuture)
         if let request = cancellation?.request { end = min(end, request.graceEnd) }
         return end

@@ -208,8 +208,9 @@ extension SocketChannel {
     private func waitUntilReady(
         _ readiness: Readiness, within limits: OperationLimits
     ) throws(TransportError) {
-        // Whoever sends also looks for an answer: one that comes now refuses the rest.
-        let wanted = readiness == .writable ? [.writable, .readable] : readiness
+        // Whoever sends also looks for an answer: one that nobody expects refuses the rest.
+        let looksForAnswer = readiness == .writable && !limits.expectsAnswers
+        let wanted = looksForAnswer ? [.writable, .readable] : readiness
         let start = MonotonicInstant.now
         while true {
             // The end is asked for anew, because a cancellation brings it nearer.
@@ -220,12 +221,12 @@ extension SocketChannel {
             } catch {
                 throw failure(error, within: limits)
             }
-            if readiness == .writable, found.contains(.readable), !found.contains(.hungUp) {
+            if looksForAnswer, found.contains(.readable), !found.contains(.hungUp) {
                 throw .answeredEarly(peer: peer)
             }
             if !found.isEmpty { return }
             let now = MonotonicInstant.now
-            if end <= now { throw limits.expiry(at: now, peer: peer) }
+            if limits.end(from: start) <= now { throw limits.expiry(at: now, peer: peer) }
         }
     }
 

@@ -11,8 +11,8 @@ struct MemoryReceiver: ~Copyable {
     private let memory: GuestRAM
     private let regions: RegionList
 
-    /// Pages that have been written here: others are zero already.
-    private var written: PageSet
+    /// Pages that have been written, by this and by all other connections of the migration.
+    private let written: GrowingPageSet
 
     private var table: [UInt8] = []
     private var segments: [MemorySegment] = []
@@ -21,11 +21,13 @@ struct MemoryReceiver: ~Copyable {
     /// for the largest table.
     private static let rangesPerCall = 4096
 
-    init(memory: GuestRAM) throws(RangeError) {
+    /// - Parameter written: shared by all receivers of this memory; pages that are not in it are
+    ///   zero already.
+    init(memory: GuestRAM, written: GrowingPageSet) throws(RangeError) {
         self.memory = memory
+        self.written = written
         regions = try RegionList(
             memory.layouts.map { MemoryRange(address: $0.start.rawValue, length: $0.size) })
-        written = PageSet(layouts: memory.layouts)
     }
 
     /// Receives a table and the contents of its ranges.

@@ -96,7 +96,9 @@ final class SimulatedChannel: Channel {
         let outgoing = self.outgoing
         let incoming = self.incoming
         // Large messages wait for room, and then an early answer stops them.
-        if case .never = outgoing.canSend {
+        if case .never = outgoing.canSend, limits.expectsAnswers {
+            try wait(within: limits) { outgoing.canSend }
+        } else if case .never = outgoing.canSend {
             try wait(within: limits) {
                 min(outgoing.canSend.point, incoming.canReceive.point) == .distantFuture
                     ? .never : .at(min(outgoing.canSend.point, incoming.canReceive.point))
@@ -194,7 +196,7 @@ final class SimulatedChannel: Channel {
             try checkAlive(nil)
             let now = world.time.now
             if condition().point <= now { return }
-            if !isReady, end <= now { throw limits.expiry(at: now, peer: peer) }
+            if !isReady, limits.end(from: start) <= now { throw limits.expiry(at: now, peer: peer) }
         }
     }
 
