@@ -33,6 +33,10 @@ public struct MigrationOptions: Hashable, Sendable {
     /// What happens after that.
     public var timeoutStrategy: TimeoutStrategy
 
+    /// Connections for memory: 1 sends it over the main connection, 2 to 128 make as many beside
+    /// it. Of no effect on a local migration.
+    public var connections = 1
+
     /// Speaks the base protocol only, as towards a peer that is no Martlet.
     public var offersExtensions = true
 

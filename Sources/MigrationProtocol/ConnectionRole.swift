@@ -1,7 +1,8 @@
 /// What a connection other than the main one is for: its first two bytes.
 ///
-/// The main connection begins with a Start request instead, whose first two bytes are 01 00. The
-/// inquiry's code differs from that, so a listener that has no main connection can tell both apart.
+/// The main connection begins with a Start request instead, whose first two bytes are 01 00, as
+/// those of `memory`: before there is a configured main connection of the base protocol it is
+/// Start. The codes of extensions differ from both.
 public enum ConnectionRole: UInt16, CaseIterable, Sendable {
     /// The size of an encoded role.
     public static let byteCount = 2

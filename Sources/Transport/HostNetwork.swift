@@ -30,6 +30,23 @@ public struct HostNetwork: Network {
         }
     }
 
+    /// Waits on the calling thread.
+    public func wait(
+        on event: borrowing EventDescriptor, until end: MonotonicInstant,
+        for condition: @escaping @Sendable () -> Bool
+    ) -> Bool {
+        while !condition() {
+            do throws(SystemError) {
+                try event.wait(deadline: end)
+            } catch {
+                // The time is over.
+                return condition()
+            }
+            event.drain()
+        }
+        return true
+    }
+
     /// Connects over TCP or to a UNIX socket.
     public func connect(
         to url: MigrationURL, within limits: OperationLimits

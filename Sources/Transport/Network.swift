@@ -17,6 +17,18 @@ public protocol Network: Sendable {
     /// Waits until a point in time, or until the cancellation is requested.
     func sleep(until end: MonotonicInstant, unless cancellation: Cancellation?)
 
+    /// Waits until a condition holds.
+    ///
+    /// - Parameters:
+    ///   - event: signalled by whoever may have made the condition true; drained here, so it is
+    ///     the caller's alone.
+    ///   - end: when the wait ends in any case.
+    /// - Returns: whether the condition holds.
+    func wait(
+        on event: borrowing EventDescriptor, until end: MonotonicInstant,
+        for condition: @escaping @Sendable () -> Bool
+    ) -> Bool
+
     /// Connects to whoever listens at a URL.
     func connect(
         to url: MigrationURL, within limits: OperationLimits

@@ -5,6 +5,8 @@ import Testing
 enum Route: String, CaseIterable, CustomTestStringConvertible {
     /// Pre-copy over TCP on the loopback interface.
     case tcp
+    /// The same with four connections for memory.
+    case manyTCP
     /// Pre-copy over a UNIX socket.
     case unix
     /// The memory is handed over.
@@ -15,7 +17,7 @@ enum Route: String, CaseIterable, CustomTestStringConvertible {
     /// Where the destination listens.
     func url(in lab: Lab) -> String {
         switch self {
-        case .tcp: "tcp:127.0.0.1:4444"
+        case .tcp, .manyTCP: "tcp:127.0.0.1:4444"
         case .unix: "unix:\(lab.path("move"))"
         case .local: "unix:\(lab.path("local"))"
         }
@@ -25,6 +27,7 @@ enum Route: String, CaseIterable, CustomTestStringConvertible {
     func request(to url: String) -> SendMigrationData {
         var request = SendMigrationData(destinationURL: url)
         request.local = self == .local
+        request.connections = self == .manyTCP ? 4 : 1
         return request
     }
 }

@@ -12,7 +12,7 @@ extension GuestTests {
         /// Microseconds from the request to the kill.
         static let delays = [0, 2000, 4000, 7000, 12000, 20000, 40000]
 
-        @Test(arguments: [Route.local, .tcp], delays)
+        @Test(arguments: [Route.local, .tcp, .manyTCP], delays)
         func destinationDies(route: Route, delay: Int) async throws {
             let flight = try await Flight(in: Lab())
             let destination = try flight.startNext()
@@ -47,7 +47,7 @@ extension GuestTests {
             }
         }
 
-        @Test(arguments: [Route.local, .tcp], delays)
+        @Test(arguments: [Route.local, .tcp, .manyTCP], delays)
         func sourceDies(route: Route, delay: Int) async throws {
             let flight = try await Flight(in: Lab())
             let destination = try flight.startNext()

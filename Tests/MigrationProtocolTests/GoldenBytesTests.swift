@@ -112,6 +112,9 @@ import Testing
     @Test func rolesAndInquiriesHaveTheirGoldenBytes() throws {
         #expect(ConnectionRole.memory.encoded == (try Self.vector("role-memory")))
         #expect(ConnectionRole.fault.encoded == (try Self.vector("role-fault")))
+        var bound = SourceMemoryProtocol(extensions: .offered)
+        #expect(
+            bound.introduce(token: Conversation.token) == (try Self.vector("role-bound-memory")))
         #expect(Inquiry(token: Conversation.token).encoded == (try Self.vector("inquiry")))
         for role in ConnectionRole.allCases {
             #expect(try ConnectionRole(decoding: role.encoded.span) == role)

@@ -86,21 +86,26 @@ struct Variant: CustomTestStringConvertible, CustomStringConvertible, Sendable {
     var mode: MigrationOptions.Mode
     var isPaused = false
     var usesBaseProtocol = false
+    var connections = 1
 
     static let all = [
         Variant(mode: .preCopy), Variant(mode: .local), Variant(mode: .preCopy, isPaused: true),
         Variant(mode: .preCopy, usesBaseProtocol: true),
         Variant(mode: .local, usesBaseProtocol: true),
+        Variant(mode: .preCopy, connections: 3),
+        Variant(mode: .preCopy, isPaused: true, connections: 2),
+        Variant(mode: .preCopy, usesBaseProtocol: true, connections: 2),
     ]
 
     func migration(seed: UInt64, faults: [SimulatedFault]) -> SimulatedMigration {
         SimulatedMigration(
             seed: seed, faults: faults, mode: mode, isPaused: isPaused,
-            usesBaseProtocol: usesBaseProtocol)
+            usesBaseProtocol: usesBaseProtocol, connections: connections)
     }
 
     var description: String {
         mode.rawValue + (isPaused ? ", paused" : "") + (usesBaseProtocol ? ", base protocol" : "")
+            + (connections > 1 ? ", \(connections) connections" : "")
     }
 
     var testDescription: String { description }

@@ -23,6 +23,7 @@ final class TwoEnds: Sendable {
     private let result = Mutex<DestinationResult?>(nil)
     private let thread = Mutex<WorkerThread?>(nil)
     private let clocks = Mutex<[SimulatedClock]>([])
+    private let reaction = Mutex<(@Sendable (MigrationEvent) -> Void)?>(nil)
 
     /// How the destination ended.
     enum DestinationResult: Equatable {
@@ -105,6 +106,11 @@ final class TwoEnds: Sendable {
         thread.withLock { $0 = worker }
     }
 
+    /// Does something on the source's thread with each of its events.
+    func whenSource(_ body: @escaping @Sendable (MigrationEvent) -> Void) {
+        reaction.withLock { $0 = body }
+    }
+
     /// Moves the guest, which runs before.
     func move(_ options: MigrationOptions) throws -> SourceResult {
         try source.start()
@@ -124,7 +130,10 @@ final class TwoEnds: Sendable {
         let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
             options: options, network: HostNetwork(allowsPlainTCP: false),
             control: sourceControl,
-            observer: { event in self.sourceEvents.withLock { $0.append(event) } },
+            observer: { event in
+                self.sourceEvents.withLock { $0.append(event) }
+                self.reaction.withLock { $0 }?(event)
+            },
             logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))
         return switch migration.run(guest) {
         case .moved(let summary): .moved(summary)

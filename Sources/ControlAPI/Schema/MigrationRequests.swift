@@ -8,6 +8,8 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     public var downtimeMilliseconds: UInt64 = 300
     /// How long the migration may take, in seconds, at least 1.
     public var timeoutSeconds: UInt64 = 3600
+    /// Connections for memory: 1 sends it over the main connection, 2 to 128 make as many beside it.
+    public var connections: UInt32 = 1
     /// What happens when it takes longer.
     public var timeoutStrategy = TimeoutStrategy.cancel
 
@@ -38,7 +40,7 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         .value("downtime_ms", \.downtimeMilliseconds),
         .value("timeout_s", \.timeoutSeconds),
         .value("timeout_strategy", \.timeoutStrategy),
-        .unsupported("connections", default: UInt32(1)),
+        .value("connections", \.connections),
         .unsupported("tls_dir"),
         .unsupported("memory_mode", default: MemoryMode.precopy),
     ]
@@ -49,6 +51,13 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         if local && !destinationURL.hasPrefix("unix:") {
             throw .invalid(
                 path: "local", reason: "needs a destination_url with unix:, on the same host")
+        }
+        guard (1...128).contains(connections) else {
+            throw .invalid(path: "connections", reason: "must be from 1 to 128")
+        }
+        if local && connections > 1 {
+            throw .invalid(
+                path: "connections", reason: "must be 1 with local=on, which sends no memory")
         }
         if downtimeMilliseconds == 0 {
             throw .invalid(path: "downtime_ms", reason: "must be at least 1")

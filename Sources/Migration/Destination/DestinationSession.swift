@@ -16,6 +16,7 @@ final class DestinationSession<Outside: Network> {
     let channel: MessageChannel<Outside.Connection>
     let network: Outside
     let control: IncomingControl
+    let memoryConnections: MemoryConnections<Outside>
     let logger: Logger
 
     /// Limits of every operation: a silent source is noticed, a cancel too.
@@ -26,13 +27,15 @@ final class DestinationSession<Outside: Network> {
 
     init(
         channel: MessageChannel<Outside.Connection>, network: Outside, control: IncomingControl,
-        logger: Logger
+        memoryConnections: MemoryConnections<Outside>, logger: Logger
     ) {
         self.channel = channel
         self.network = network
         self.control = control
+        self.memoryConnections = memoryConnections
         self.logger = logger
-        limits = OperationLimits(cancellation: control.cancellation)
+        limits = OperationLimits(
+            cancellation: control.cancellation, activity: memoryConnections.activity)
     }
 
     // MARK: - Configuration
@@ -128,9 +131,16 @@ final class DestinationSession<Outside: Network> {
             throw .hardware(error)
         }
         let bytes = hardware.memory.byteCount
-        control.withDecision {
-            $0.limits = DestinationLimits(ranges: Limits.maximumRanges(guestMemory: bytes))
+        let ranges = Limits.maximumRanges(guestMemory: bytes)
+        let extensions = control.withDecision { decision in
+            decision.limits = DestinationLimits(ranges: ranges)
+            return decision.extensions
         }
+        memoryConnections.open(
+            MemoryConnections.Target(
+                memory: hardware.memory,
+                written: GrowingPageSet(layouts: hardware.memory.layouts),
+                extensions: extensions, rangeLimit: ranges))
         control.board.update { $0.bytesTotal = bytes }
         logger.info(
             "machine built", metadata: ["memory": "\(bytes)", "local": "\(isLocal)"])
@@ -150,12 +160,7 @@ final class DestinationSession<Outside: Network> {
     /// - Returns: the state.
     func receiveMemory(of hardware: some GuestHardware) throws(MigrationError) -> [UInt8] {
         control.board.enter(.memory, at: network.now)
-        var receiver: MemoryReceiver
-        do throws(RangeError) {
-            receiver = try MemoryReceiver(memory: hardware.memory)
-        } catch {
-            throw .invalidMessage(.range(error))
-        }
+        var receiver = try memoryConnections.makeReceiver()
         while true {
             switch try nextAction() {
             case .receiveMemory(let rangeCount):
@@ -166,6 +171,7 @@ final class DestinationSession<Outside: Network> {
                 try receiver.receiveZeros(
                     rangeCount: rangeCount, from: channel.connection, within: limits)
             case .loadState(let byteCount):
+                try memoryConnections.shut()
                 return try channel.receivePayload(byteCount, within: limits)
             case let action:
                 throw unexpected(action)
@@ -215,6 +221,7 @@ final class DestinationSession<Outside: Network> {
 
     /// Ends the connection after success, which may wait a moment for the source to do the same.
     func close() {
+        memoryConnections.end()
         channel.connection.close(.orderly)
     }
 
@@ -227,6 +234,7 @@ final class DestinationSession<Outside: Network> {
             if case .transport = error, decision.connectionLost() == .discard { return nil }
             return decision.fail(error.endReason)
         }
+        memoryConnections.end()
         control.settle()
         // A cancel or an inquiry has recorded its reason already and left what is to be said.
         if let answer = answer ?? control.takeFarewell() {
@@ -251,6 +259,7 @@ final class DestinationSession<Outside: Network> {
     /// is answered here and thrown as the peer's reason.
     private func nextAction() throws(MigrationError) -> DestinationAction {
         let request = try channel.receiveRequest(within: limits)
+        memoryConnections.activity.note(at: network.now)
         let action: DestinationAction
         do throws(ProtocolError) {
             action = try decide { (decision) throws(ProtocolError) in

@@ -53,39 +53,27 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
     /// Waits for a source and takes its guest.
     public func run() -> IncomingOutcome<Factory.Hardware> {
         observer(.receiveReady)
-        let reception = Reception(
-            network: network, listener: listener, control: control, logger: logger)
+        let memoryConnections = MemoryConnections(network: network, board: control.board)
         let channel: MessageChannel<Outside.Connection>
         do throws(MigrationError) {
+            let reception = try Reception(
+                network: network, listener: listener, control: control,
+                memoryConnections: memoryConnections, logger: logger)
             channel = try reception.awaitSource()
         } catch {
             _ = control.withDecision { $0.fail(error.endReason) }
-            keepDoor(of: reception)
+            // The door stays open only for sources of earlier migrations, which may be in doubt;
+            // otherwise it is free for whoever is to receive there next.
+            if control.ledger.isEmpty { listener.close() }
             return .refused(settle(error))
         }
         let session = DestinationSession(
-            channel: channel, network: network, control: control, logger: logger)
-        do throws(SystemError) {
-            try reception.serve()
-        } catch {
-            return .refused(settle(session.refuse(because: .unsupported("\(error)"))))
-        }
+            channel: channel, network: network, control: control,
+            memoryConnections: memoryConnections, logger: logger)
         observer(.receiveStarted)
         control.board.begin(at: network.now)
         control.board.enter(.connecting, at: network.now)
         return receive(session)
-    }
-
-    /// No source came. The door stays open only for those of earlier migrations, which may be in
-    /// doubt; otherwise it is free for whoever is to receive there next.
-    private func keepDoor(of reception: Reception<Outside>) {
-        guard !control.ledger.isEmpty else { return listener.close() }
-        do throws(SystemError) {
-            try reception.serve()
-        } catch {
-            logger.warning("sources in doubt are not answered: \(error)")
-            listener.close()
-        }
     }
 
     /// The script.

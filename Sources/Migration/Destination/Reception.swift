@@ -1,96 +1,226 @@
 import LinuxSystem
 import Logging
 import MigrationProtocol
+import Synchronization
 import Transport
 
-/// The door of a destination: finds the main connection among those that arrive, and answers
-/// sources in doubt for as long as the listener is open.
-struct Reception<Outside: Network>: Sendable {
-    let network: Outside
-    let listener: Outside.Listener
-    let control: IncomingControl
-    let logger: Logger
+/// The door of a destination: finds out what each connection is for, hands the main one to the
+/// migration's thread, serves memory connections and answers sources in doubt, for as long as the
+/// listener is open.
+///
+/// One thread accepts. Every connection then has a thread of its own, so that one which says
+/// nothing keeps no other waiting.
+final class Reception<Outside: Network>: Sendable {
+    private enum Source: Sendable {
+        /// None came yet.
+        case awaited
+        /// One came.
+        case there(Outside.Connection, Request)
+        /// The migration's thread has it, or waits no more. Others are refused.
+        case settled
+        /// None will come: nobody listens any more.
+        case missed(MigrationError)
+    }
 
-    /// How long a new connection may take to say what it is for, in seconds. Others wait
-    /// meanwhile.
+    private struct State {
+        var source = Source.awaited
+        var visitorCount = 0
+    }
+
+    private let network: Outside
+    private let listener: Outside.Listener
+    private let control: IncomingControl
+    private let memoryConnections: MemoryConnections<Outside>
+    private let logger: Logger
+    private let arrival: EventDescriptor
+    private let state = Mutex(State())
+
+    /// How long a new connection may take to say what it is for, in seconds.
     private static var introductionSeconds: Int { 5 }
+
+    /// Connections at a time, so that strangers cannot take all threads: what one migration needs,
+    /// and as many again that are of no use.
+    private static var visitorLimit: Int { 2 * (Limits.memoryConnections + 1) }
 
     /// How long an inquiry waits for the migration's thread to let go, in nanoseconds: 10 s.
     private static var settlingNanoseconds: UInt64 { 10_000_000_000 }
 
-    /// What a new connection turned out to be.
-    private enum Visitor {
-        /// A main connection, with its first request.
-        case source(Request)
-        /// It was answered, or is of no use, or went away.
-        case dealtWith
-    }
-
-    /// Waits for a main connection.
-    func awaitSource() throws(MigrationError) -> MessageChannel<Outside.Connection> {
-        while true {
-            let connection = try accept()
-            if case .source(let request) = introduction(of: connection) {
-                return MessageChannel(connection, firstRequest: request)
-            }
-        }
-    }
-
-    private func accept() throws(MigrationError) -> Outside.Connection {
-        do throws(TransportError) {
-            return try listener.accept(
-                within: OperationLimits(cancellation: control.cancellation))
+    /// Opens the door.
+    init(
+        network: Outside, listener: Outside.Listener, control: IncomingControl,
+        memoryConnections: MemoryConnections<Outside>, logger: Logger
+    ) throws(MigrationError) {
+        self.network = network
+        self.listener = listener
+        self.control = control
+        self.memoryConnections = memoryConnections
+        self.logger = logger
+        do throws(SystemError) {
+            arrival = try EventDescriptor(name: "arrival of a source")
+            try network.spawn("migrations") { [self] in acceptAll() }
         } catch {
-            throw MigrationError(error)
+            throw .unsupported("Nobody can be received: \(error)")
         }
     }
 
-    /// Answers whoever comes while the main connection is in use and afterwards, on a thread of
-    /// its own, until the listener is closed.
-    func serve() throws(SystemError) {
-        let reception = self
-        try network.spawn("inquiries") {
-            while let connection = try? reception.listener.accept(within: OperationLimits()) {
-                guard case .source(let request) = reception.introduction(of: connection) else {
-                    continue
+    /// Waits for a main connection, until there is one or the migration is cancelled.
+    func awaitSource() throws(MigrationError) -> MessageChannel<Outside.Connection> {
+        _ = network.wait(on: arrival, until: .distantFuture) { [self] in
+            state.withLock { state in
+                if case .awaited = state.source { false } else { true }
+            }
+        }
+        let source = state.withLock { state in
+            defer { state.source = .settled }
+            return state.source
+        }
+        switch source {
+        case .there(let connection, let request):
+            return MessageChannel(connection, firstRequest: request)
+        case .missed(let error):
+            throw error
+        case .awaited, .settled:
+            throw MigrationError(TransportError.notListening(listener.url))
+        }
+    }
+
+    // MARK: - On the door's thread
+
+    private func acceptAll() {
+        do throws(TransportError) {
+            try acceptAll(within: OperationLimits(cancellation: control.cancellation))
+        } catch {
+            settle(.missed(MigrationError(error)))
+        }
+        // Cancelled or not, sources of earlier migrations may be in doubt.
+        do throws(TransportError) {
+            try acceptAll(within: OperationLimits())
+        } catch {
+            logger.debug("the door is closed: \(error)")
+        }
+    }
+
+    private func acceptAll(within limits: OperationLimits) throws(TransportError) {
+        while true {
+            let connection = try listener.accept(within: limits)
+            guard enter() else {
+                logger.warning("\(connection.peer) is one connection too many")
+                connection.close(.abrupt)
+                continue
+            }
+            do throws(SystemError) {
+                try network.spawn("visitor") { [self] in
+                    receive(connection)
+                    leave()
                 }
-                reception.refuse(connection, request)
+            } catch {
+                logger.warning("no thread for the connection from \(connection.peer): \(error)")
+                connection.close(.abrupt)
+                leave()
             }
         }
     }
 
-    /// Reads what a connection is for, and deals with all but a main connection.
-    private func introduction(of connection: Outside.Connection) -> Visitor {
+    private func enter() -> Bool {
+        state.withLock { state in
+            guard state.visitorCount < Self.visitorLimit else { return false }
+            state.visitorCount += 1
+            return true
+        }
+    }
+
+    private func leave() {
+        state.withLock { $0.visitorCount -= 1 }
+    }
+
+    /// Notes what became of the wait for a source, unless that is known already.
+    ///
+    /// - Returns: whether this was news.
+    @discardableResult
+    private func settle(_ source: Source) -> Bool {
+        let isNews = state.withLock { state in
+            guard case .awaited = state.source else { return false }
+            state.source = source
+            return true
+        }
+        if isNews { arrival.signal() }
+        return isNews
+    }
+
+    // MARK: - On the threads of connections
+
+    /// Reads what a connection is for, and deals with it.
+    private func receive(_ connection: Outside.Connection) {
         let limits = OperationLimits(idleSeconds: Self.introductionSeconds)
-        var first: [UInt8] = []
         do {
+            var first: [UInt8] = []
             try connection.receive(ConnectionRole.byteCount, into: &first, within: limits)
-            if case .inquiry? = try? ConnectionRole(decoding: first.span) {
-                try answerInquiry(on: connection, within: limits)
-            } else if first == Self.startCode {
-                var rest: [UInt8] = []
-                try connection.receive(
-                    Request.byteCount - first.count, into: &rest, within: limits)
-                first += rest
-                return .source(try Request(decoding: first.span))
-            } else {
+            switch try? ConnectionRole(decoding: first.span) {
+            case .memory:
+                // The code of Start is the same. Only a base-protocol source, once configured,
+                // makes memory connections of this kind, and no other source can be served then.
+                guard control.withDecision({ $0.admitsMemoryConnection(showing: nil) }) else {
+                    return try receiveSource(connection, first, within: limits)
+                }
+                try serveMemory(on: connection, showing: nil)
+            case .boundMemory:
+                let token = try receiveToken(from: connection, within: limits)
+                try serveMemory(on: connection, showing: token)
+            case .inquiry: try answerInquiry(on: connection, within: limits)
+            case .fault, nil:
                 logger.warning("a connection from \(connection.peer) is none of a migration")
             }
         } catch {
-            logger.debug("a connection went away before it said what it is for: \(error)")
+            logger.debug("the connection from \(connection.peer) ended: \(error)")
         }
         connection.close(.orderly)
-        return .dealtWith
     }
 
-    private static var startCode: [UInt8] { [UInt8](Request(.start).encoded.prefix(2)) }
+    private func receiveSource(
+        _ connection: Outside.Connection, _ first: [UInt8], within limits: OperationLimits
+    ) throws {
+        var rest: [UInt8] = []
+        try connection.receive(Request.byteCount - first.count, into: &rest, within: limits)
+        let request = try Request(decoding: (first + rest).span)
+        guard !settle(.there(connection, request)) else { return }
+        let answer = DestinationProtocol.refusal(
+            of: request, because: "another migration uses this destination")
+        try connection.send(answer.encoded, within: limits)
+        connection.close(.orderly)
+    }
+
+    private func receiveToken(
+        from connection: Outside.Connection, within limits: OperationLimits
+    ) throws -> SessionToken {
+        var bytes: [UInt8] = []
+        try connection.receive(SessionToken.byteCount, into: &bytes, within: limits)
+        return try SessionToken(decoding: bytes.span)
+    }
+
+    private func serveMemory(
+        on connection: Outside.Connection, showing token: SessionToken?
+    ) throws {
+        let channel = MessageChannel(connection)
+        guard control.withDecision({ $0.admitsMemoryConnection(showing: token) }) else {
+            logger.warning("a memory connection from \(connection.peer) belongs to no migration")
+            let answer = Answer.error(
+                "this connection belongs to no migration that is under way here",
+                extensions: .errorText)
+            return try channel.send(answer, within: OperationLimits(idleSeconds: 1))
+        }
+        do throws(MigrationError) {
+            try memoryConnections.serve(
+                channel, isBound: token != nil,
+                within: OperationLimits(cancellation: control.cancellation))
+        } catch {
+            logger.warning("memory from \(connection.peer): \(error)")
+        }
+    }
 
     private func answerInquiry(
         on connection: Outside.Connection, within limits: OperationLimits
     ) throws {
-        var bytes: [UInt8] = []
-        try connection.receive(SessionToken.byteCount, into: &bytes, within: limits)
-        let token = try SessionToken(decoding: bytes.span)
+        let token = try receiveToken(from: connection, within: limits)
         var answer: InquiryAnswer
         switch control.inquire(token, at: network.now) {
         case .answer(let known): answer = known
@@ -110,17 +240,5 @@ struct Reception<Outside: Network>: Sendable {
                 until: network.now.advanced(byNanoseconds: 5_000_000), unless: nil)
         }
         return true
-    }
-
-    private func refuse(_ connection: Outside.Connection, _ request: Request) {
-        let answer = DestinationProtocol.refusal(
-            of: request, because: "another migration uses this destination")
-        do throws(TransportError) {
-            try connection.send(
-                answer.encoded, within: OperationLimits(idleSeconds: Self.introductionSeconds))
-        } catch {
-            logger.debug("a second source went away: \(error)")
-        }
-        connection.close(.orderly)
     }
 }

@@ -80,6 +80,13 @@ struct ReplayedNetwork: Network {
 
     func sleep(until end: MonotonicInstant, unless cancellation: Cancellation?) {}
 
+    func wait(
+        on event: borrowing EventDescriptor, until end: MonotonicInstant,
+        for condition: @escaping @Sendable () -> Bool
+    ) -> Bool {
+        condition()
+    }
+
     func connect(
         to url: MigrationURL, within limits: OperationLimits
     ) throws(TransportError) -> ReplayedChannel {
@@ -90,8 +97,10 @@ struct ReplayedNetwork: Network {
         throw .notListening(url)
     }
 
-    /// Runs nothing: there is nobody to serve beside the one source.
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {}
+    /// Runs the body at once: nothing waits here.
+    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        body()
+    }
 }
 
 /// Where the replayed source arrives.

@@ -24,34 +24,56 @@ public struct ThroughputMeasurement: Sendable {
     public var url: MigrationURL
     /// Size of the guest, a multiple of 2 MiB.
     public var bytes: UInt64
+    /// Connections for memory.
+    public var connections: Int
 
     /// A measurement that was not made yet.
-    public init(url: MigrationURL, bytes: UInt64) {
+    public init(url: MigrationURL, bytes: UInt64, connections: Int = 1) {
         self.url = url
         self.bytes = bytes
+        self.connections = connections
     }
 
-    /// The bare path: one thread sends from a mapping, one receives into a mapping.
+    /// The bare path: for each connection one thread sends its share of a mapping, and one receives
+    /// into another mapping.
     public func pump() throws -> Throughput {
         let source = try makeMemory()
         let target = try makeMemory()
         let network = HostNetwork(allowsPlainTCP: false)
         let listener = try network.listen(on: url)
         defer { listener.close() }
-        let sender = try WorkerThread(name: "pump") { _ in
-            guard
-                let channel = try? network.connect(to: listener.url, within: OperationLimits())
-            else { return }
-            try? channel.send([], source.regions.map(\.segment), within: OperationLimits())
-            channel.close(.orderly)
-        }
-        let channel = try listener.accept(within: OperationLimits())
+        var senders: [WorkerThread] = []
+        var receivers: [WorkerThread] = []
         let start = MonotonicInstant.now
-        try channel.receive(into: target.regions.map(\.segment), within: OperationLimits())
+        for index in 0..<connections {
+            senders.append(
+                try WorkerThread(name: "pump-\(index)") { _ in
+                    guard
+                        let channel = try? network.connect(
+                            to: listener.url, within: OperationLimits())
+                    else { return }
+                    try? channel.send([], share(index, of: source), within: OperationLimits())
+                    channel.close(.orderly)
+                })
+            let channel = try listener.accept(within: OperationLimits())
+            receivers.append(
+                try WorkerThread(name: "drain-\(index)") { _ in
+                    try? channel.receive(
+                        into: share(index, of: target), within: OperationLimits())
+                    channel.close(.orderly)
+                })
+        }
+        for thread in receivers + senders { thread.join() }
         let nanoseconds = MonotonicInstant.now.nanoseconds(since: start)
-        channel.close(.orderly)
-        sender.join()
         return Throughput(bytes: bytes, nanoseconds: nanoseconds)
+    }
+
+    /// What one of the pump's connections carries.
+    private func share(_ index: Int, of memory: GuestRAM) -> [MemorySegment] {
+        let length = Int(bytes) / connections
+        return memory.regions.compactMap { region in
+            region.segment.part(offset: index * length, length: length)
+        }
     }
 
     /// A whole migration of an idle guest full of random contents, from the moment when the
@@ -77,8 +99,10 @@ public struct ThroughputMeasurement: Sendable {
                 logger: quiet
             ).run()
         }
+        var options = MigrationOptions(destination: listener.url)
+        options.connections = connections
         let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
-            options: MigrationOptions(destination: listener.url), network: network,
+            options: options, network: network,
             control: try OutgoingControl(), logger: quiet)
         let outcome = migration.run(.running(VirtualMachine(started: guest)))
         let nanoseconds = MonotonicInstant.now.nanoseconds(since: start.withLock { $0 })

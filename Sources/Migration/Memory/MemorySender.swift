@@ -20,54 +20,49 @@ struct MemorySender {
         case asContents
     }
 
-    /// The least and the most contents of a batch, in bytes.
-    static let batchBytes: ClosedRange<UInt64> = (256 << 10)...Limits.contentPerRequest
-
-    /// How long one batch shall take, in milliseconds: short enough for a cancel between two of
-    /// them, long enough that the turn-around does not count.
-    private static let batchMilliseconds: UInt64 = 100
-
     private let memory: GuestRAM
     private var contents = MemoryRangeTable(reservingCapacity: Limits.rangesPerRequest)
     private var zeros = MemoryRangeTable(reservingCapacity: Limits.rangesPerRequest)
     private var segments: [MemorySegment] = []
-    private var batchLimit: UInt64 = 4 << 20
 
     init(memory: GuestRAM) {
         self.memory = memory
         segments.reserveCapacity(Limits.rangesPerRequest)
     }
 
-    /// Takes the answer of the batch before, and chooses the size of the next one.
-    private mutating func finishBatch(of sink: some MemorySink) throws(MigrationError) {
-        try sink.finish()
-        adapt(to: sink)
-    }
-
-    /// Chooses the size of batches by the rate of the last one.
-    private mutating func adapt(to sink: some MemorySink) {
-        let rate = sink.bytesPerSecond
-        guard rate > 0 else { return }
-        let wanted = rate / 1000 &* Self.batchMilliseconds
-        batchLimit = min(max(wanted, Self.batchBytes.lowerBound), Self.batchBytes.upperBound)
-    }
-
-    /// Sends all pages of the set.
+    /// Sends all pages of the set, and waits until the destination has them.
     mutating func send(
         _ pages: borrowing PageSet, zeroPages: ZeroPages, to sink: some MemorySink
     ) throws(MigrationError) {
-        adapt(to: sink)
         for index in memory.regions.indices {
-            let region = memory.regions[index].segment
-            var next = 0
-            while let run = pages.nextRun(from: next, inRegion: index, limit: Self.pagesPerRun) {
-                next = run.upperBound
-                try send(run, of: region, index, zeroPages, to: sink)
-            }
+            let all = MemoryPart(region: index, pages: 0..<pages.pageCount(ofRegion: index))
+            try send(all, of: pages, zeroPages: zeroPages, to: sink)
         }
+        try finish(sink)
+    }
+
+    /// Sends those pages of the set that are in one part of memory; some may wait for `finish`.
+    mutating func send(
+        _ part: MemoryPart, of pages: borrowing PageSet, zeroPages: ZeroPages,
+        to sink: some MemorySink
+    ) throws(MigrationError) {
+        let region = memory.regions[part.region].segment
+        var next = part.pages.lowerBound
+        while let found = pages.nextRun(
+            from: next, inRegion: part.region, limit: Self.pagesPerRun),
+            found.lowerBound < part.pages.upperBound
+        {
+            let run = found.clamped(to: part.pages)
+            next = run.upperBound
+            try send(run, of: region, part.region, zeroPages, to: sink)
+        }
+    }
+
+    /// Sends what is left over, and waits until the destination has everything.
+    mutating func finish(_ sink: some MemorySink) throws(MigrationError) {
         try flushZeros(to: sink)
         try flushContents(to: sink)
-        try finishBatch(of: sink)
+        try sink.finish()
     }
 
     /// A run is cut so that a batch does not become much larger than its limit.
@@ -118,14 +113,13 @@ struct MemorySender {
         else { return }
         contents.append(range)
         segments.append(segment)
-        if contents.contentLength >= batchLimit || contents.count >= Limits.rangesPerRequest {
+        if contents.contentLength >= sink.batchBytes || contents.count >= Limits.rangesPerRequest {
             try flushContents(to: sink)
         }
     }
 
     private mutating func flushContents(to sink: some MemorySink) throws(MigrationError) {
         guard !contents.isEmpty else { return }
-        try finishBatch(of: sink)
         try sink.begin(contents, segments)
         contents.removeAll()
         segments.removeAll(keepingCapacity: true)
@@ -133,28 +127,7 @@ struct MemorySender {
 
     private mutating func flushZeros(to sink: some MemorySink) throws(MigrationError) {
         guard !zeros.isEmpty else { return }
-        try finishBatch(of: sink)
         try sink.beginZeros(zeros)
         zeros.removeAll()
     }
-}
-
-/// Where a sender's batches go, one at a time.
-///
-/// A batch is begun and finished apart from each other: while the destination works through the
-/// rest of one, the sender looks for the pages of the next.
-protocol MemorySink {
-    /// Rate of the last batch with contents, in bytes per second; 0 before there was one.
-    var bytesPerSecond: UInt64 { get }
-
-    /// Sends ranges with contents. Both may be changed when this returns.
-    func begin(
-        _ table: MemoryRangeTable, _ contents: [MemorySegment]
-    ) throws(MigrationError)
-
-    /// Sends ranges of zeros.
-    func beginZeros(_ table: MemoryRangeTable) throws(MigrationError)
-
-    /// Waits until the destination has what was begun, if anything was.
-    func finish() throws(MigrationError)
 }

@@ -19,17 +19,20 @@ public struct SimulatedMigration: Sendable {
     public var isPaused: Bool
     /// Whether the source speaks the base protocol only.
     public var usesBaseProtocol: Bool
+    /// Connections for memory, as in `MigrationOptions`.
+    public var connections: Int
 
     /// A migration from its parts.
     public init(
         seed: UInt64, faults: [SimulatedFault] = [], mode: MigrationOptions.Mode = .preCopy,
-        isPaused: Bool = false, usesBaseProtocol: Bool = false
+        isPaused: Bool = false, usesBaseProtocol: Bool = false, connections: Int = 1
     ) {
         self.seed = seed
         self.faults = faults
         self.mode = mode
         self.isPaused = isPaused
         self.usesBaseProtocol = usesBaseProtocol
+        self.connections = connections
     }
 
     /// Where the guest was at the end, as one end knew it.
@@ -170,6 +173,7 @@ final class SimulatedRun: Sendable {
     private func runSource() {
         var options = MigrationOptions(destination: url, mode: plan.mode)
         options.offersExtensions = !plan.usesBaseProtocol
+        options.connections = plan.connections
         let migration = OutgoingMigration<SimulatedGuest, SimulatedNetwork>(
             options: options, network: SimulatedNetwork(world: world, process: world.source),
             control: sourceControl, logger: Self.silentLogger)

@@ -21,6 +21,15 @@ final class SimulatedNetwork: Network {
         }
     }
 
+    func wait(
+        on event: borrowing EventDescriptor, until end: MonotonicInstant,
+        for condition: @escaping @Sendable () -> Bool
+    ) -> Bool {
+        let process = self.process
+        _ = world.time.wait(until: end) { process.isDead || condition() ? .now : .never }
+        return condition()
+    }
+
     func connect(
         to url: MigrationURL, within limits: OperationLimits
     ) throws(TransportError) -> SimulatedChannel {

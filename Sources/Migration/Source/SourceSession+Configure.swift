@@ -44,6 +44,7 @@ extension SourceSession {
         }
         try exchange(.config(byteCount: payload.count), payload: payload)
         control.board.update { $0.bytesTotal = hardware.memory.byteCount }
+        try startWorkers(memory: hardware.memory)
     }
 
     private func handOverMemory(of memory: GuestRAM) throws(MigrationError) {

@@ -89,6 +89,7 @@ extension SourceSession {
         control.board.update { $0.bytesRemaining = 0 }
         control.board.enter(.finished, at: network.now)
         observer(.finished(summary))
+        endWorkers(.abrupt)
         channel?.connection.close(.orderly)
         return summary
     }

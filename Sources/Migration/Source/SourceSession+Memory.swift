@@ -25,14 +25,16 @@ extension SourceSession: MemorySink {
             publish(remaining: bytes)
             if options.timeoutStrategy == .ignore, pauseAnyway <= network.now { break }
             if convergence.decide(bytes: bytes) == .pause { break }
-            try sendRound(dirty, with: &sender)
-            dirty.removeAll()
+            try sendRound(&dirty, with: &sender)
             try track { () throws(HardwareError) in
                 try hardware.collectDirtyPages(into: &dirty)
             }
             publish(dirtied: dirty.byteCount)
             observer(.memoryIteration(iterations - 1))
         }
+        // A base-protocol destination takes the rest on the main connection, as its own kind of
+        // source sends it.
+        if !hasBoundConnections { endWorkers(.orderly) }
     }
 
     /// Sends all memory of a guest that stands still: one round, and nothing is left.
@@ -43,7 +45,7 @@ extension SourceSession: MemorySink {
         var pages = PageSet(layouts: hardware.memory.layouts)
         insertPopulatedPages(of: hardware.memory, into: &pages)
         guard !pages.isEmpty else { return }
-        try sendRound(pages, with: &sender)
+        try sendRound(&pages, with: &sender)
         observer(.memoryIteration(iterations - 1))
     }
 
@@ -55,15 +57,24 @@ extension SourceSession: MemorySink {
         publish(remaining: dirty.byteCount)
         guard !dirty.isEmpty else { return }
         var sender = MemorySender(memory: hardware.memory)
-        try sendRound(dirty, with: &sender)
+        try sendRound(&dirty, with: &sender)
     }
 
+    /// Sends all pages of the set, which is empty afterwards.
     private func sendRound(
-        _ pages: borrowing PageSet, with sender: inout MemorySender
+        _ pages: inout PageSet, with sender: inout MemorySender
     ) throws(MigrationError) {
         let began = network.now
         let sentBefore = memoryBytes
-        try sender.send(pages, zeroPages: zeroPages, to: self)
+        if let workers {
+            var taken = PageSet(layouts: pages.layouts)
+            swap(&taken, &pages)
+            memoryBytes += try send(
+                MemoryRound(taken, senderCount: options.connections), by: workers)
+        } else {
+            try sender.send(pages, zeroPages: zeroPages, to: self)
+            pages.removeAll()
+        }
         let sent = memoryBytes - sentBefore
         let nanoseconds = network.now.nanoseconds(since: began)
         lastRoundNanoseconds = nanoseconds
@@ -72,6 +83,18 @@ extension SourceSession: MemorySink {
         logger.debug(
             "memory iteration sent",
             metadata: ["bytes": "\(sent)", "nanoseconds": "\(nanoseconds)"])
+    }
+
+    /// Sends a round over the memory connections. When one fails, the destination may have said why
+    /// on the main one.
+    private func send(
+        _ round: MemoryRound, by workers: MemoryWorkers<Outside>
+    ) throws(MigrationError) -> UInt64 {
+        do throws(MigrationError) {
+            return try workers.send(round, zeroPages: zeroPages, within: limits)
+        } catch {
+            throw reason(behind: error)
+        }
     }
 
     private var zeroPages: MemorySender.ZeroPages {
@@ -87,11 +110,18 @@ extension SourceSession: MemorySink {
 
     // MARK: - Batches
 
-    var bytesPerSecond: UInt64 { batchRate }
+    /// By the rate of the last batch: short enough for a cancel between two of them, long enough
+    /// that the turn-around does not count.
+    var batchBytes: UInt64 {
+        guard batchRate > 0 else { return 4 << 20 }
+        let wanted = batchRate / 1000 &* 100
+        return min(max(wanted, 256 << 10), Limits.contentPerRequest)
+    }
 
     func begin(
         _ table: MemoryRangeTable, _ contents: [MemorySegment]
     ) throws(MigrationError) {
+        try finish()
         let began = network.now
         let awaitsAnswer = try begin(
             .memory(rangeCount: table.count), payload: table.bytes, contents: contents)
@@ -104,6 +134,7 @@ extension SourceSession: MemorySink {
     }
 
     func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
+        try finish()
         let began = network.now
         let awaitsAnswer = try begin(
             .zeroRanges(rangeCount: table.count), payload: table.bytes)

@@ -22,6 +22,9 @@ final class SourceSession<Outside: Network> {
     /// The main connection, once there is one.
     var channel: MessageChannel<Outside.Connection>?
 
+    /// The memory connections and their threads, where memory does not go over the main one.
+    var workers: MemoryWorkers<Outside>?
+
     /// The flag that both ends of a local migration share.
     var runFlag: SharedFlag?
 
@@ -75,6 +78,40 @@ final class SourceSession<Outside: Network> {
 
     /// Whether takeover, with its two answers, was agreed on.
     var hasOwnership: Bool { state.extensions.contains(.ownership) }
+
+    /// Whether a token ties memory connections to the main one.
+    var hasBoundConnections: Bool { state.extensions.isSuperset(of: [.session, .ownership]) }
+
+    /// Makes the memory connections, if there shall be any.
+    func startWorkers(memory: GuestRAM) throws(MigrationError) {
+        guard options.mode == .preCopy, options.connections > 1 else { return }
+        do throws(MigrationError) {
+            workers = try MemoryWorkers.start(
+                count: options.connections, for: self, memory: memory)
+        } catch {
+            throw reason(behind: error)
+        }
+    }
+
+    /// Closes the memory connections, if there are any.
+    func endWorkers(_ manner: ClosingManner) {
+        workers?.end(manner)
+        workers = nil
+    }
+
+    /// A memory connection failed: what the destination has said on the main one, if anything, is
+    /// the better error.
+    func reason(behind error: MigrationError) -> MigrationError {
+        guard case .transport = error else { return error }
+        let limits = OperationLimits(
+            idleSeconds: 1, deadline: limits.deadline, cancellation: limits.cancellation)
+        do throws(MigrationError) {
+            try awaitAnswer(within: limits)
+        } catch let said {
+            if case .endedByPeer = said { return said }
+        }
+        return explained(error)
+    }
 
     /// Sends one message and takes its answer.
     ///
@@ -245,6 +282,7 @@ final class SourceSession<Outside: Network> {
     /// The epilogue of every migration that failed before the point of no return, after the guest
     /// has been given back: tells the destination, closes, tells the observers.
     func end(because error: MigrationError) -> MigrationError {
+        endWorkers(.abrupt)
         let wasOverAlready = state.phase == .recovered
         var farewell: [UInt8] = []
         if !wasOverAlready, case .recover(_, let bytes) = state.fail(error.endReason) {

@@ -81,6 +81,7 @@ extension MigrationOptions {
             downtimeMilliseconds: data.downtimeMilliseconds,
             timeoutSeconds: data.timeoutSeconds,
             timeoutStrategy: data.timeoutStrategy == .cancel ? .cancel : .ignore)
+        connections = Int(data.connections)
     }
 }
 

@@ -23,7 +23,7 @@ extension Ctl {
             help: ArgumentHelp(
                 "Where to and how.",
                 valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
-                    + "[,timeout_strategy=cancel|ignore]"),
+                    + "[,timeout_strategy=cancel|ignore][,connections=1..128]"),
             transform: { try SendMigrationData(option: $0) })
         var migration: SendMigrationData
 
