@@ -82,18 +82,22 @@ import Testing
         #expect(try SerialConfig(option: "null").mode == .null)
         let file = try SerialConfig(option: "file=/var/log")
         #expect(file.mode == .file && file.file == "/var/log")
+        let socket = try SerialConfig(option: "socket=/run/s")
+        #expect(socket.mode == .socket && socket.socket == "/run/s" && socket.file == nil)
+        #expect(try ConsoleConfig(option: "pty,id=con0").mode == .pty)
         let console = try ConsoleConfig(option: "file=/c,id=con0")
         #expect(console.mode == .file && console.file == "/c" && console.id == "con0")
     }
 
     @Test(arguments: [
-        "pty", "socket=/s", "file", "file=", "tty=1", "on", "tty,off", "tty,id=a", "",
+        "pty=/p", "socket", "socket=", "socket=/s,pty", "file", "file=", "tty=1", "on", "tty,off",
+        "tty,id=a", "",
     ])
     func badSerialIsRefused(text: String) {
         #expect(throws: OptionError.self) { try SerialConfig(option: text) }
     }
 
-    @Test(arguments: ["pty", "id=a", "tty,iommu=on", "tty,what=1"])
+    @Test(arguments: ["socket", "id=a", "tty,iommu=on", "tty,what=1"])
     func badConsoleIsRefused(text: String) {
         #expect(throws: OptionError.self) { try ConsoleConfig(option: text) }
     }

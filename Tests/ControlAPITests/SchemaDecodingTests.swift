@@ -88,8 +88,6 @@ func decode(_ json: String) throws(SchemaError) -> VmConfig {
         (#"{"disks": [{"rate_limiter_config": {}}]}"#, "disks[0].rate_limiter_config"),
         (#"{"net": [{"fds": [3]}]}"#, "net[0].fds"),
         (#"{"net": [{"pci_segment": 1}]}"#, "net[0].pci_segment"),
-        (#"{"serial": {"mode": "Pty"}}"#, "serial.mode"),
-        (#"{"console": {"mode": "Socket"}}"#, "console.mode"),
         (#"{"debug_console": {"mode": "Tty"}}"#, "debug_console.mode"),
         (#"{"platform": {"uuid": "u"}}"#, "platform.uuid"),
         (#"{"fs": [{"tag": "t"}]}"#, "fs"),

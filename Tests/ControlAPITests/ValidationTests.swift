@@ -84,6 +84,16 @@ import Testing
         Fault("rng.src") { $0.rng.source = "" },
         Fault("serial.file") { $0.serial.mode = .file },
         Fault("serial.file") { $0.serial.file = "/f" },
+        Fault("serial.socket") { $0.serial.mode = .socket },
+        Fault("console.socket") { $0.console.socket = "/s" },
+        Fault("console.file") {
+            $0.console.mode = .socket
+            ($0.console.socket, $0.console.file) = ("/s", "/f")
+        },
+        Fault("console.socket") {
+            ($0.serial.mode, $0.serial.socket) = (.socket, "/s")
+            ($0.console.mode, $0.console.socket) = (.socket, "/s")
+        },
         Fault("console.mode") { $0.serial.mode = .tty },
     ])
     func faultIsNamedByItsPath(fault: Fault) {

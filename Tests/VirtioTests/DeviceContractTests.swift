@@ -16,9 +16,10 @@ private func makeDevice(_ kind: VirtioDeviceKind) throws -> (any VirtioDevice)? 
     case .block:
         BlockDevice(BlockConfiguration(identifier: "_disk0", path: "/nonexistent/disk.img"))
     case .console:
-        ConsoleDevice(
+        try ConsoleDevice(
             ConsoleConfiguration(
-                identifier: "__console", output: .file(path: "/nonexistent/console.log")))
+                identifier: "__console", output: .file(path: "/nonexistent/console.log")),
+            loop: EventLoop(name: "test"))
     case .entropy:
         EntropyDevice(.init(identifier: "__rng", source: "/nonexistent/source"))
     }

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/memfd.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -24,6 +26,15 @@ enum : unsigned int {
     CLINUX_MFD_HUGETLB = MFD_HUGETLB,
     CLINUX_MFD_HUGE_2MB = MFD_HUGE_2MB,
     CLINUX_MFD_HUGE_1GB = MFD_HUGE_1GB,
+};
+
+// Requests of pseudo terminals (ioctl_tty(2)) and block devices (linux/fs.h).
+enum : unsigned long {
+    CLINUX_TIOCSPTLCK = TIOCSPTLCK,
+    CLINUX_TIOCGPTN = TIOCGPTN,
+    CLINUX_TIOCGPTPEER = TIOCGPTPEER,
+    CLINUX_BLKDISCARD = BLKDISCARD,
+    CLINUX_BLKZEROOUT = BLKZEROOUT,
 };
 
 // Numbers of x86-64 that need _GNU_SOURCE or a newer header; CLinux.c compares them.

@@ -1,10 +1,11 @@
 extension SerialConfig {
-    /// Reads `--serial`: `off`, `null`, `tty` or `file=PATH`.
+    /// Reads `--serial`: `off`, `null`, `tty`, `pty`, `file=PATH` or `socket=PATH`.
     public init(option text: String) throws(OptionError) {
         self.init()
         let target = try ConsoleTarget(OptionString(text, option: "--serial"))
         mode = target.mode
         file = target.file
+        socket = target.socket
         if let other = target.others.first {
             throw .unknownKey(option: "--serial", key: other.key, valid: ConsoleTarget.keys)
         }
@@ -15,8 +16,8 @@ extension ConsoleConfig: OptionObject {
     /// `--console off`.
     public static let optionName = "--console"
 
-    /// Reads `--console`: `off`, `null`, `tty` or `file=PATH`, and after it the keys of a device,
-    /// such as `id=con0`.
+    /// Reads `--console`: `off`, `null`, `tty`, `pty`, `file=PATH` or `socket=PATH`, and after it
+    /// the keys of a device, such as `id=con0`.
     public init(option text: String) throws(OptionError) {
         let target = try ConsoleTarget(OptionString(text, option: Self.optionName))
         self.init()
@@ -31,15 +32,17 @@ extension ConsoleConfig: OptionObject {
         }
         mode = target.mode
         file = target.file
+        socket = target.socket
     }
 }
 
-/// Where a console leads, as an option string says it: a word, or `file=PATH`.
+/// Where a console leads, as an option string says it: a word, or a word with a path.
 private struct ConsoleTarget {
-    static let keys = ["off", "null", "tty", "file=PATH"]
+    static let keys = ["off", "null", "tty", "pty", "file=PATH", "socket=PATH"]
 
     var mode: ConsoleMode
     var file: String?
+    var socket: String?
     /// What else the option string has.
     var others: [OptionEntry] = []
 
@@ -50,19 +53,17 @@ private struct ConsoleTarget {
                 others.append(entry)
                 continue
             }
-            guard ConsoleMode.supported.contains(named) else {
-                throw entry.unsupported(Self.keys.joined(separator: ", "))
-            }
             guard mode == nil else {
                 throw .malformed(option: options.option, reason: "names two targets")
             }
-            guard (named == .file) != entry.text.isEmpty else {
+            guard (named == .file || named == .socket) != entry.text.isEmpty else {
                 throw .wrongValue(
                     option: options.option, key: entry.key, value: entry.text,
                     expected: Self.keys.joined(separator: ", "))
             }
             mode = named
             file = named == .file ? entry.text : nil
+            socket = named == .socket ? entry.text : nil
         }
         guard let mode else {
             throw .malformed(

@@ -30,15 +30,23 @@ enum Check {
         }
     }
 
-    /// A console's file is there when its mode asks for one, and only then.
+    /// A console's file and socket are there when its mode asks for them, and only then. That of a
+    /// terminal is what the VMM has written there, perhaps another VMM.
     static func console(
-        _ mode: ConsoleMode, file: String?, at field: String
+        _ mode: ConsoleMode, file: String?, socket: String?, at field: String
     ) throws(SchemaError) {
         switch (mode, file) {
         case (.file, let file?): try path(file, at: "\(field).file")
         case (.file, nil): throw .missing(path: "\(field).file")
+        case (.pty, let file?): try text(file, at: "\(field).file")
         case (_, nil): break
         case (_, _?): throw .invalid(path: "\(field).file", reason: "needs mode File")
+        }
+        switch (mode, socket) {
+        case (.socket, let socket?): try path(socket, at: "\(field).socket")
+        case (.socket, nil): throw .missing(path: "\(field).socket")
+        case (_, nil): break
+        case (_, _?): throw .invalid(path: "\(field).socket", reason: "needs mode Socket")
         }
     }
 

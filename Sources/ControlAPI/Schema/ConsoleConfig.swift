@@ -2,36 +2,35 @@
 public enum ConsoleMode: String, SchemaChoice {
     /// There is no such device.
     case off = "Off"
-    /// A pseudo terminal of its own; not supported yet.
+    /// A pseudo terminal of its own, whose path the VMM puts into `file`.
     case pty = "Pty"
     /// The terminal of the VMM.
     case tty = "Tty"
     /// A file, which gets the output.
     case file = "File"
-    /// A UNIX socket; not supported yet.
+    /// A UNIX socket, on which the VMM listens.
     case socket = "Socket"
     /// Output is dropped.
     case null = "Null"
-
-    /// The modes that Martlet has.
-    static let supported: [ConsoleMode] = [.off, .tty, .file, .null]
 }
 
 /// `serial`: the 16550 port.
 public struct SerialConfig: SchemaObject {
     /// Where it leads.
     public var mode = ConsoleMode.null
-    /// Path of the file of mode `file`.
+    /// Path of the file of mode `file`; of the terminal of mode `pty`, given by the VMM.
     public var file: String?
+    /// Path of the socket of mode `socket`.
+    public var socket: String?
 
     /// A port whose output is dropped.
     public init() {}
 
     /// See `SchemaObject`.
     public static let fields: [Field<SerialConfig>] = [
-        .value("mode", \.mode, supported: ConsoleMode.supported),
+        .value("mode", \.mode),
         .optional("file", \.file),
-        .unsupported("socket"),
+        .optional("socket", \.socket),
     ]
 }
 
@@ -43,8 +42,10 @@ public struct ConsoleConfig: SchemaObject {
     public var slot: UInt8?
     /// Where it leads.
     public var mode = ConsoleMode.tty
-    /// Path of the file of mode `file`.
+    /// Path of the file of mode `file`; of the terminal of mode `pty`, given by the VMM.
     public var file: String?
+    /// Path of the socket of mode `socket`.
+    public var socket: String?
 
     /// A console on the VMM's terminal.
     public init() {}
@@ -52,9 +53,9 @@ public struct ConsoleConfig: SchemaObject {
     /// See `SchemaObject`.
     public static let fields: [Field<ConsoleConfig>] =
         Field.device(id: \.id, slot: \.slot) + [
-            .value("mode", \.mode, supported: ConsoleMode.supported),
+            .value("mode", \.mode),
             .optional("file", \.file),
-            .unsupported("socket"),
+            .optional("socket", \.socket),
         ]
 }
 

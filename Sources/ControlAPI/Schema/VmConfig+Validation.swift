@@ -64,8 +64,11 @@ extension VmConfig {
     }
 
     private func validateConsoles() throws(SchemaError) {
-        try Check.console(serial.mode, file: serial.file, at: "serial")
-        try Check.console(console.mode, file: console.file, at: "console")
+        try Check.console(serial.mode, file: serial.file, socket: serial.socket, at: "serial")
+        try Check.console(console.mode, file: console.file, socket: console.socket, at: "console")
+        if let socket = serial.socket, socket == console.socket {
+            throw .invalid(path: "console.socket", reason: "must not be that of serial")
+        }
         if serial.mode == .tty && console.mode == .tty {
             throw .invalid(
                 path: "console.mode",

@@ -1,7 +1,7 @@
 import LinuxSystem
 private import Synchronization
 
-/// Reads input for the serial port on the event loop, no faster than the guest takes it, and not
+/// Reads input for a serial device on the event loop, no faster than the guest takes it, and not
 /// at all while the guest does not run.
 final class SerialInput: Sendable {
     private struct State {
@@ -12,10 +12,10 @@ final class SerialInput: Sendable {
         var hasEnded = false
     }
 
-    /// The most that is read at once; the port keeps twice as much at most.
+    /// The most that is read at once; the device keeps twice as much at most.
     private static let pieceSize = SerialState.backlogLimit / 2
 
-    private let source: OwnedDescriptor
+    private let source: SharedDescriptor
     private let loop: EventLoop
     private let receive: @Sendable ([UInt8]) -> Bool
     private let state = Mutex(State())
@@ -25,7 +25,7 @@ final class SerialInput: Sendable {
     /// - Parameter receive: takes bytes on the loop's thread and says whether it has room for as
     ///   many again; after `false` nothing is read until `resume`.
     init(
-        from source: consuming OwnedDescriptor, loop: EventLoop,
+        from source: SharedDescriptor, loop: EventLoop,
         receive: @escaping @Sendable ([UInt8]) -> Bool
     ) {
         self.source = source
@@ -38,7 +38,7 @@ final class SerialInput: Sendable {
         state.withLock { state in
             guard !state.isHeld, !state.hasEnded, state.watch == nil else { return }
             // A file that cannot be waited for is no terminal and no pipe: it gives nothing.
-            state.watch = try? loop.watch(source, for: .readable) { [weak self] _ in
+            state.watch = try? loop.watch(source.descriptor, for: .readable) { [weak self] _ in
                 self?.pump()
             }
             state.hasEnded = state.watch == nil
@@ -60,25 +60,27 @@ final class SerialInput: Sendable {
     /// Reads no more, for good.
     func stop() {
         state.withLock { $0.hasEnded = true }
-        pause()
+        loop.perform { pause() }
     }
 
     private func pump() {
         // Paused first: the guest may take all of it before `receive` returns, and resume then.
         pause()
         // An error is the end as well: a terminal that this process may not read, for one.
-        guard let bytes = try? source.read(maximum: Self.pieceSize), !bytes.isEmpty else {
+        guard let bytes = try? source.descriptor.read(maximum: Self.pieceSize), !bytes.isEmpty
+        else {
             stop()
             return
         }
         if receive(bytes) { resume() }
     }
 
+    /// On the loop's turn, which is taken before the lock. A `resume` on another thread must not
+    /// come before the old watch is gone from the loop, which would refuse the new one.
     private func pause() {
-        let watch = state.withLock { state in
-            defer { state.watch = nil }
-            return state.watch
+        state.withLock { state in
+            if let watch = state.watch { loop.unwatch(watch, of: source.descriptor) }
+            state.watch = nil
         }
-        if let watch { loop.unwatch(watch, of: source) }
     }
 }

@@ -1,4 +1,4 @@
-/// What a guest's serial port is connected to.
+/// What a guest's serial port or console is connected to.
 public enum SerialOutput: Hashable, Sendable {
     /// Nothing: bytes are dropped.
     case null
@@ -8,4 +8,10 @@ public enum SerialOutput: Hashable, Sendable {
 
     /// The end of a file, which is made if it does not exist.
     case file(path: String)
+
+    /// Whoever connects to a UNIX socket at this path, one at a time: the newest.
+    case socket(path: String)
+
+    /// A pseudo terminal of its own.
+    case terminal
 }

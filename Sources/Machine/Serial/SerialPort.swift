@@ -17,8 +17,7 @@ public final class SerialPort: BusDevice {
         var registers = UARTRegisters()
         /// Input for which the receive FIFO has no room.
         var backlog: [UInt8] = []
-        var output: SerialOutputStream?
-        var input: SerialInput?
+        var line: SerialLine?
     }
 
     private let interrupt: InterruptLine
@@ -29,94 +28,93 @@ public final class SerialPort: BusDevice {
         self.interrupt = interrupt
     }
 
-    /// Connects the port to the world.
+    /// Connects the port to what any number of processes may have open.
     ///
     /// - Parameter loop: where output is written and input awaited.
     public func bind(_ output: SerialOutput, loop: EventLoop) throws(SystemError) {
-        switch output {
-        case .null:
-            return
-        case .standardStreams:
-            try bind(output: StandardStream.output.duplicate(), loop: loop)
-            bind(input: try StandardStream.input.duplicate(), loop: loop)
-        case .file(let path):
-            let file = try OwnedDescriptor(opening: path, [.write, .create, .append])
-            try bind(output: file, loop: loop)
-        }
+        try makeLine(to: output, loop).bind()
     }
 
     /// Writes what the guest sends to `target`, whose flags are left alone.
     public func bind(
         output target: consuming OwnedDescriptor, loop: EventLoop
     ) throws(SystemError) {
-        let stream = try SerialOutputStream(to: target, loop: loop)
-        try stream.start()
-        state.withLock { $0.output = stream }
+        try (line ?? makeLine(to: .null, loop)).attach(output: target)
     }
 
-    /// Passes what `source` gives to the guest, from the next `resume` on. A source that cannot be waited for, such as
-    /// /dev/null, gives nothing.
+    /// Passes what `source` gives to the guest, from the next `resume` on. A source that cannot be
+    /// waited for, such as /dev/null, gives nothing.
     public func bind(
         input source: consuming OwnedDescriptor, loop: EventLoop
     ) {
-        let input = SerialInput(from: source, loop: loop) { [weak self] bytes in
-            self?.receive(bytes) ?? false
-        }
-        state.withLock { $0.input = input }
+        (line ?? makeLine(to: .null, loop)).attach(input: source)
     }
+
+    private func makeLine(to output: SerialOutput, _ loop: EventLoop) -> SerialLine {
+        let line = SerialLine(
+            to: output, loop: loop,
+            receiver: SerialLine.Receiver(
+                receive: { [weak self] bytes in self?.receive(bytes) ?? false },
+                hasRoom: { [weak self] in self?.state.withLock { Self.wantsInput($0) } ?? false }))
+        state.withLock { $0.line = line }
+        return line
+    }
+
+    private var line: SerialLine? { state.withLock { $0.line } }
+
+    /// Where the users of the port's own terminal find it; nil without one.
+    public var terminalPath: String? { line?.terminalPath }
+
+    /// Takes what only one process can have.
+    public func takeOver() throws(SystemError) { try line?.takeOver() }
+
+    /// Lets go of what only one process can have.
+    public func release() { line?.release() }
+
+    /// Takes back what `release` let go.
+    public func reclaim() throws(SystemError) { try line?.reclaim() }
 
     /// Disconnects the port, after writing what can be written without waiting.
     public func unbind() {
-        let (output, input) = state.withLock { state in
-            defer { (state.output, state.input) = (nil, nil) }
-            return (state.output, state.input)
+        let line = state.withLock { state in
+            defer { state.line = nil }
+            return state.line
         }
-        input?.stop()
-        output?.stop()
+        line?.unbind()
     }
 
     /// Takes no input until `resume`, so that neither registers nor interrupt change, and writes
     /// what the guest has sent, as far as that needs no waiting.
-    public func quiesce() {
-        let (output, input) = state.withLock { ($0.output, $0.input) }
-        input?.hold()
-        output?.flush()
-    }
+    public func quiesce() { line?.quiesce() }
 
     /// Takes input, for a guest that runs.
-    public func resume() {
-        let (input, wantsInput) = state.withLock { ($0.input, Self.wantsInput($0)) }
-        input?.release()
-        if wantsInput { input?.resume() }
-    }
+    public func resume() { line?.resume() }
 
     /// The number of bytes dropped because nobody read them.
-    public var droppedBytes: UInt64 {
-        state.withLock { $0.output }?.droppedBytes ?? 0
-    }
+    public var droppedBytes: UInt64 { line?.droppedBytes ?? 0 }
 
     /// Answers a read of a register; see `BusDevice`.
     public func read(offset: UInt64, width: Int) -> UInt64 {
         guard width == 1 else { return .max }
-        let (value, raises, input) = state.withLock { state in
+        let (value, raises, line) = state.withLock { state in
             let value = state.registers.read(offset)
             let raises = Self.refill(&state)
-            return (value, raises, Self.wantsInput(state) ? state.input : nil)
+            return (value, raises, Self.wantsInput(state) ? state.line : nil)
         }
         if raises { interrupt.trigger() }
-        input?.resume()
+        line?.continueInput()
         return UInt64(value)
     }
 
     /// Takes a write to a register; see `BusDevice`.
     public func write(offset: UInt64, width: Int, value: UInt64) {
         guard width == 1 else { return }
-        let (effect, output) = state.withLock { state in
+        let (effect, line) = state.withLock { state in
             var effect = state.registers.write(offset, UInt8(truncatingIfNeeded: value))
             if Self.refill(&state) { effect.raisesInterrupt = true }
-            return (effect, state.output)
+            return (effect, state.line)
         }
-        if let byte = effect.output { output?.append(byte) }
+        if let byte = effect.output { line?.append(byte) }
         if effect.raisesInterrupt { interrupt.trigger() }
     }
 

@@ -14,9 +14,11 @@ enum DeviceFactory {
 
     /// All devices of a guest, in the order of their slots.
     ///
-    /// - Parameter configuration: with a name and a slot for each.
+    /// - Parameters:
+    ///   - configuration: with a name and a slot for each.
+    ///   - loop: where those work that have no thread of their own.
     static func makeDevices(
-        _ configuration: VmConfig
+        _ configuration: VmConfig, loop: EventLoop
     ) throws(GuestError) -> [DeviceSet.Member] {
         var members: [DeviceSet.Member] = []
         for disk in configuration.disks { members.append(try makeDisk(disk)) }
@@ -28,7 +30,8 @@ enum DeviceFactory {
         members.append(try member(entropy, configuration.rng.slot))
         if configuration.console.mode != .off {
             members.append(
-                try member(makeConsole(configuration), configuration.console.slot))
+                try member(
+                    makeConsole(configuration, loop), configuration.console.slot))
         }
         return members.sorted { $0.slot < $1.slot }
     }
@@ -72,12 +75,22 @@ enum DeviceFactory {
         return DeviceSet.Member(device, slot: Int(slot))
     }
 
-    private static func makeConsole(_ configuration: VmConfig) -> any VirtioDevice {
-        ConsoleDevice(
-            ConsoleConfiguration(
-                identifier: configuration.console.id ?? VmConfig.defaultConsoleName,
-                output: SerialOutput(configuration.console),
-                takesInput: configuration.serial.mode != .tty))
+    private static func makeConsole(
+        _ configuration: VmConfig, _ loop: EventLoop
+    ) throws(GuestError) -> any VirtioDevice {
+        do throws(DeviceError) {
+            return try ConsoleDevice(
+                ConsoleConfiguration(
+                    identifier: configuration.console.id ?? VmConfig.defaultConsoleName,
+                    output: SerialOutput(
+                        configuration.console.mode, file: configuration.console.file,
+                        socket: configuration.console.socket),
+                    takesInput: configuration.console.mode != .tty
+                        || configuration.serial.mode != .tty),
+                loop: loop)
+        } catch {
+            throw .machine("\(error)")
+        }
     }
 }
 
@@ -87,17 +100,6 @@ extension VmConfig {
     mutating func chooseEthernetAddresses() throws(SystemError) {
         for index in net.indices where net[index].mac == nil {
             net[index].mac = try EthernetAddress.random().description
-        }
-    }
-}
-
-extension SerialOutput {
-    /// What the schema's virtio console says.
-    fileprivate init(_ console: ConsoleConfig) {
-        switch console.mode {
-        case .tty: self = .standardStreams
-        case .file: self = console.file.map { .file(path: $0) } ?? .null
-        case .off, .null, .pty, .socket: self = .null
         }
     }
 }

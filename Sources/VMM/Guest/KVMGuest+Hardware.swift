@@ -88,22 +88,29 @@ extension KVMGuest: GuestHardware {
             // What the guest ejected on its way is never opened here.
             for slot in bus.slots(in: .ejected) { devices.eject(slot: slot) }
             try reader.finish()
-            try bindConsoles()
+            try bindSerialPort()
             try devices.bind()
+            noteTerminals()
         }
     }
 
     func release() throws(HardwareError) -> [UInt8] {
-        try hardware(.release) { BackendStates.encode(try devices.release()) }
+        let states = try hardware(.release) { BackendStates.encode(try devices.release()) }
+        platform.serial.release()
+        return states
     }
 
     func reclaim() throws(HardwareError) {
-        try hardware(.reclaim) { try devices.reclaim() }
+        try hardware(.reclaim) {
+            try devices.reclaim()
+            try platform.serial.reclaim()
+        }
     }
 
     func takeOver(_ backendState: [UInt8]) throws(HardwareError) {
         try hardware(.takeOver) {
             try devices.takeOver(try BackendStates.decode(backendState))
+            try platform.serial.takeOver()
             try platform.loadLate()
         }
     }

@@ -67,7 +67,8 @@ final class KVMGuest: Sendable {
             try configurationPorts.insert(into: platform.ports)
             try platform.mmio.insert(
                 ConfigurationWindow(bus: bus), at: PhysicalLayout.pciConfiguration)
-            devices = DeviceSet(try DeviceFactory.makeDevices(configuration))
+            devices = DeviceSet(
+                try DeviceFactory.makeDevices(configuration, loop: platform.loop))
             for member in devices.members { try insert(member) }
         } catch {
             throw .machine("\(error)")
@@ -96,8 +97,10 @@ final class KVMGuest: Sendable {
         try self.init(
             building: configuration, memory: memory, cpuid: nil, environment, handler: handler)
         do {
-            try bindConsoles()
+            try bindSerialPort()
             try devices.bind()
+            noteTerminals()
+            try platform.serial.takeOver()
             try devices.takeOver(nil)
             try platform.load(boot)
         } catch {
@@ -132,9 +135,28 @@ final class KVMGuest: Sendable {
     /// What the devices have counted.
     var counters: VmCounters { devices.counters }
 
-    /// Connects the serial port; any number of processes may write to what is behind it.
-    func bindConsoles() throws(SystemError) {
-        try platform.serial.bind(SerialOutput(configuration.serial), loop: platform.loop)
+    /// Connects the serial port to what any number of processes may have open.
+    func bindSerialPort() throws(SystemError) {
+        let serial = configuration.serial
+        try platform.serial.bind(
+            SerialOutput(serial.mode, file: serial.file, socket: serial.socket),
+            loop: platform.loop)
+    }
+
+    /// Says where the terminals of serial port and console are: in the configuration, as Cloud
+    /// Hypervisor does, and in the log.
+    func noteTerminals() {
+        var configuration = configuration
+        if let path = platform.serial.terminalPath {
+            configuration.serial.file = path
+            environment.logger.info("serial: its terminal is \(path)")
+        }
+        for case let console as ConsoleDevice in devices.members.map(\.device) {
+            guard let path = console.terminalPath else { continue }
+            configuration.console.file = path
+            environment.logger.info("\(console.identifier): its terminal is \(path)")
+        }
+        setConfiguration(configuration)
     }
 }
 
@@ -148,12 +170,14 @@ extension BootConfiguration {
 }
 
 extension SerialOutput {
-    /// What the schema's serial port says.
-    init(_ serial: SerialConfig) {
-        switch serial.mode {
+    /// What the schema says of a serial port or a console.
+    init(_ mode: ConsoleMode, file: String?, socket: String?) {
+        switch mode {
         case .tty: self = .standardStreams
-        case .file: self = serial.file.map { .file(path: $0) } ?? .null
-        case .off, .null, .pty, .socket: self = .null
+        case .file: self = file.map { .file(path: $0) } ?? .null
+        case .socket: self = socket.map { .socket(path: $0) } ?? .null
+        case .pty: self = .terminal
+        case .off, .null: self = .null
         }
     }
 }

@@ -1,31 +1,27 @@
 internal import LinuxSystem
-internal import Machine
+public import Machine
 public import StateCoding
 internal import Synchronization
-
-/// How much of the first request in the transmit queue was written already. It moves with the
-/// guest, so that no output is lost or repeated.
-final class ConsoleProgress: Sendable {
-    private let count = Atomic<Int>(0)
-
-    var transmitted: Int { count.load(ordering: .relaxed) }
-
-    func setTransmitted(_ transmitted: Int) {
-        count.store(transmitted, ordering: .relaxed)
-    }
-}
 
 /// A console with one port (virtio 1.2, section 5.3).
 public final class ConsoleDevice: VirtioDevice {
     private let configuration: ConsoleConfiguration
-    private let backend = Mutex<ConsoleBackend?>(nil)
+    private let loop: EventLoop
+    private let line = Mutex<SerialLine?>(nil)
     private let activity = DeviceActivity()
-    private let progress = ConsoleProgress()
-    private let failures = FailureReport()
+    private let backlog: ConsoleBacklog
 
     /// A console without its streams.
-    public init(_ configuration: ConsoleConfiguration) {
+    ///
+    /// - Parameter loop: where output is written and input awaited.
+    public init(_ configuration: ConsoleConfiguration, loop: EventLoop) throws(DeviceError) {
         self.configuration = configuration
+        self.loop = loop
+        do throws(SystemError) {
+            backlog = try ConsoleBacklog(identifier: configuration.identifier)
+        } catch {
+            throw .system(device: configuration.identifier, error)
+        }
     }
 
     /// Name of the device.
@@ -36,8 +32,12 @@ public final class ConsoleDevice: VirtioDevice {
     public var features: VirtioFeatures { [] }
     /// One queue to the guest and one from it.
     public var queueSizes: [UInt16] { [256, 256] }
-    /// It counts nothing.
-    public var counters: [DeviceCounter] { [] }
+    /// Bytes of output that nobody read.
+    public var counters: [DeviceCounter] {
+        [DeviceCounter("dropped_bytes", line.withLock { $0 }?.droppedBytes ?? 0)]
+    }
+    /// Where the users of the console's own terminal find it; nil without one.
+    public var terminalPath: String? { line.withLock { $0 }?.terminalPath }
 
     /// Without features there is nothing to read.
     public func readConfiguration(offset: Int, width: Int) -> UInt64 { 0 }
@@ -50,82 +50,112 @@ public final class ConsoleDevice: VirtioDevice {
     }
 
     /// Ends the work for this driver.
-    public func reset() {
-        activity.deactivate()
-        progress.setTransmitted(0)
-    }
+    public func reset() { activity.deactivate() }
 
-    /// Opens the streams, which any number of processes can write to.
+    /// Opens the streams that any number of processes can write to.
     public func bind() throws(DeviceError) {
+        let opened = makeLine(to: configuration.output)
         do throws(SystemError) {
-            let opened = try ConsoleBackend(configuration)
-            backend.withLock { $0 = opened }
+            try opened.bind()
         } catch {
             throw .system(device: identifier, error)
         }
+        line.withLock { $0 = opened }
     }
 
     /// Uses streams that are open already instead of those of the configuration.
-    func bind(_ opened: ConsoleBackend) {
-        backend.withLock { $0 = opened }
+    func bind(
+        output: consuming OwnedDescriptor? = nil, input: consuming OwnedDescriptor? = nil
+    ) throws(SystemError) {
+        let opened = makeLine(to: .null)
+        if let output { try opened.attach(output: output) }
+        if let input { opened.attach(input: input) }
+        line.withLock { $0 = opened }
     }
 
-    /// There is nothing left to take.
+    private func makeLine(to output: SerialOutput) -> SerialLine {
+        let backlog = backlog
+        return SerialLine(
+            to: output, takesInput: configuration.takesInput, loop: loop,
+            receiver: SerialLine.Receiver(
+                receive: { backlog.append($0) }, hasRoom: { backlog.hasRoom }))
+    }
+
+    /// Takes the path of a socket, if it has one.
     public func takeOver(_ backendState: [UInt8]?) throws(DeviceError) {
         guard backendState?.isEmpty ?? true else {
             throw .backendState(device: identifier, reason: "it should be empty")
+        }
+        try exclusive { (line) throws(SystemError) in try line.takeOver() }
+    }
+
+    private func exclusive(
+        _ step: (SerialLine) throws(SystemError) -> Void
+    ) throws(DeviceError) {
+        guard let line = line.withLock({ $0 }) else { throw .unbound(device: identifier) }
+        do throws(SystemError) {
+            try step(line)
+        } catch {
+            throw .system(device: identifier, error)
         }
     }
 
     /// Begins to move bytes.
     public func resume() throws(DeviceError) {
-        guard backend.withLock({ $0 != nil }) else { throw .unbound(device: identifier) }
-        do throws(SystemError) {
+        try exclusive { (line) throws(SystemError) in
             try activity.resume(start: startThreads)
-        } catch {
-            throw .system(device: identifier, error)
+            line.resume()
         }
     }
 
-    /// Ends the work for now.
-    public func quiesce() { activity.quiesce() }
+    /// Ends the work for now, and writes what the guest has sent, as far as that needs no waiting.
+    public func quiesce() {
+        activity.quiesce()
+        line.withLock { $0 }?.quiesce()
+    }
 
     /// Nothing takes long.
     public func prepareRelease() {}
-    /// There is nothing that another process would wait for.
-    public func release() throws(DeviceError) -> [UInt8] { [] }
-    /// Nothing was let go.
-    public func reclaim() throws(DeviceError) {}
+    /// Lets go of the path of a socket.
+    public func release() throws(DeviceError) -> [UInt8] {
+        line.withLock { $0 }?.release()
+        return []
+    }
+    /// Takes the path of a socket back.
+    public func reclaim() throws(DeviceError) {
+        try exclusive { (line) throws(SystemError) in try line.reclaim() }
+    }
 
     /// Closes the streams.
     public func letGo() {
         activity.quiesce()
-        backend.withLock { $0 = nil }
+        let closed = line.withLock { line in
+            defer { line = nil }
+            return line
+        }
+        closed?.unbind()
     }
 
     /// The world does not know this device.
     public func announce() {}
 
-    /// Writes how far the first request is done.
+    /// Writes the input that the guest has not taken.
     public func save(into writer: inout StateWriter) {
-        writer.append(ConsoleState(transmitted: UInt32(clamping: progress.transmitted)))
+        writer.append(ConsoleState(backlog: backlog.contents))
     }
 
     /// Reads what `save` wrote.
     public func load(from reader: inout StateReader) throws(StateError) {
-        progress.setTransmitted(Int(try reader.read(ConsoleState.self).transmitted))
+        backlog.replace(with: try reader.read(ConsoleState.self).backlog)
     }
 
     private func startThreads(
         _ activation: DeviceActivation, _ stop: StopFlag
     ) throws(SystemError) -> [WorkerThread] {
-        guard let backend = backend.withLock({ $0 }) else { return [] }
+        guard let line = line.withLock({ $0 }) else { return [] }
         let parts = ConsolePort.Parts(
-            receive: activation.queues[0], transmit: activation.queues[1], backend: backend,
-            progress: progress, activation: activation, stop: stop
-        ) { [self] error in
-            failures.tell(activation.notifier, "\(error)")
-        }
+            receive: activation.queues[0], transmit: activation.queues[1], line: line,
+            backlog: backlog, activation: activation, stop: stop)
         return [
             try WorkerThread(name: identifier) { stop in
                 var port = ConsolePort(parts)
@@ -139,22 +169,25 @@ public final class ConsoleDevice: VirtioDevice {
     }
 }
 
-/// The saved part of a console.
+/// The saved part of a console: input that the guest has not read.
 struct ConsoleState: VersionedState {
     static let name = "console"
     static let version: UInt16 = 1
 
-    let transmitted: UInt32
+    let backlog: [UInt8]
 
-    init(transmitted: UInt32) {
-        self.transmitted = transmitted
+    init(backlog: [UInt8]) {
+        self.backlog = backlog
     }
 
     func encode(into writer: inout StateWriter) {
-        writer.append(transmitted)
+        writer.appendBytes(backlog)
     }
 
     init(from reader: inout StateReader, version: UInt16) throws(StateError) {
-        transmitted = try reader.readUInt32()
+        backlog = try reader.readBytes()
+        guard backlog.count <= SerialLine.backlogLimit else {
+            throw reader.invalid("\(backlog.count) bytes of input are waiting")
+        }
     }
 }
