@@ -21,7 +21,9 @@ extension GuestDescription {
             martlet: MartletDescription(
                 version: "1",
                 components: components.map { .init(name: $0.name, version: $0.version) },
-                pageSize: backing.pageSize, hiddenFeatures: []))
+                pageSize: backing.pageSize, hiddenFeatures: [],
+                featureRegisters: registers.isEmpty
+                    ? nil : registers.map { .init(index: $0.index, value: $0.value) }))
     }
 
     /// The guest that a payload describes.
@@ -35,6 +37,9 @@ extension GuestDescription {
         self.init(
             configuration: payload.guestConfiguration,
             cpuid: payload.processorFeatures.map(CPUIDEntry.init),
+            registers: (martlet.featureRegisters ?? []).map {
+                GuestRegister(index: $0.index, value: $0.value)
+            },
             regions: payload.memory.guestMappings.map { mapping in
                 RegionLayout(
                     slot: mapping.slot, start: GuestAddress(mapping.address), size: mapping.size,

@@ -81,15 +81,34 @@ public struct MartletDescription: Equatable, Sendable, Codable {
     /// Processor features that the guest is not shown although the host has them, for instance
     /// `svm`.
     public var hiddenFeatures: [String]
+    /// Registers that tell the guest, besides CPUID, what its processors are; nil where there are
+    /// none.
+    public var featureRegisters: [Register]?
+
+    /// A model-specific register.
+    public struct Register: Equatable, Sendable, Codable {
+        /// Its number.
+        public var index: UInt32
+        /// Its value.
+        public var value: UInt64
+
+        /// A register with its value.
+        public init(index: UInt32, value: UInt64) {
+            self.index = index
+            self.value = value
+        }
+    }
 
     /// A description from its parts.
     public init(
-        version: String, components: [Component], pageSize: UInt64, hiddenFeatures: [String]
+        version: String, components: [Component], pageSize: UInt64, hiddenFeatures: [String],
+        featureRegisters: [Register]? = nil
     ) {
         self.version = version
         self.components = components
         self.pageSize = pageSize
         self.hiddenFeatures = hiddenFeatures
+        self.featureRegisters = featureRegisters
     }
 
     /// The components which a program that reads `known` (the newest version by name) cannot load.
@@ -104,5 +123,6 @@ public struct MartletDescription: Equatable, Sendable, Codable {
         case version, components
         case pageSize = "page_size"
         case hiddenFeatures = "hidden_features"
+        case featureRegisters = "feature_registers"
     }
 }

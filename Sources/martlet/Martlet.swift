@@ -16,7 +16,7 @@ struct Martlet: ParsableCommand {
               martlet ctl --api-socket /tmp/a send-migration destination_url=unix:/tmp/m,local=on
             """,
         version: Version.number,
-        subcommands: [Run.self, Ctl.self, Demo.self])
+        subcommands: [Run.self, Ctl.self, CPU.self, Demo.self])
 }
 
 /// An error that the user is told in one line, with exit status 1.

@@ -46,6 +46,10 @@ import Testing
         #expect(try CpusConfig(option: "boot=2") == CpusConfig(vcpus: 2))
         #expect(try CpusConfig(option: "boot=2,max=4").maxVcpus == 4)
         #expect(try !CpusConfig(option: "nested=off").nested)
+        #expect(try CpusConfig(option: "boot=2,profile=x86-64-v3").profile == .level3)
+        #expect(try CpusConfig(option: "profile=host").profile == .host)
+        #expect(try CpusConfig(option: "max_phys_bits=40").maxPhysBits == 40)
+        #expect(throws: OptionError.self) { try CpusConfig(option: "profile=x86-64-v5") }
     }
 
     @Test(

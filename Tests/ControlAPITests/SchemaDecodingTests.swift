@@ -128,6 +128,8 @@ func decode(_ json: String) throws(SchemaError) -> VmConfig {
         (#"{"cpus": null}"#, "cpus"),
         (#"{"cpus": {"boot_vcpus": "two"}}"#, "cpus.boot_vcpus"),
         (#"{"cpus": {"boot_vcpus": -1}}"#, "cpus.boot_vcpus"),
+        (#"{"cpus": {"profile": "x86-64-v5"}}"#, "cpus.profile"),
+        (#"{"cpus": {"profile": 3}}"#, "cpus.profile"),
         (#"{"cpus": {"boot_vcpus": 1.5}}"#, "cpus.boot_vcpus"),
         (#"{"cpus": {"boot_vcpus": 4294967296}}"#, "cpus.boot_vcpus"),
         (#"{"memory": {"size": 1e300}}"#, "memory.size"),

@@ -6,6 +6,8 @@ import Testing
     @Test func encodedConfigurationReadsBackEqual() throws {
         var config = VmConfig()
         config.cpus = CpusConfig(vcpus: 4)
+        config.cpus.profile = .level3
+        config.cpus.maxPhysBits = 40
         config.cpus.nested = false
         config.memory.hugepages = true
         config.memory.hugepageSize = 2 << 20

@@ -35,6 +35,8 @@ import Testing
         Fault("payload.cmdline") { $0.payload?.cmdline = "a\0b" },
         Fault("cpus.boot_vcpus") { $0.cpus = CpusConfig(vcpus: 0) },
         Fault("cpus.boot_vcpus") { $0.cpus = CpusConfig(vcpus: 255) },
+        Fault("cpus.max_phys_bits") { $0.cpus.maxPhysBits = 35 },
+        Fault("cpus.max_phys_bits") { $0.cpus.maxPhysBits = 53 },
         Fault("cpus.max_vcpus") { $0.cpus.maxVcpus = 2 },
         Fault("memory.size") { $0.memory.size = 0 },
         Fault("memory.size") { $0.memory.size = 4097 },

@@ -7,6 +7,8 @@ import Testing
 struct GuestPlan {
     /// vCPUs, all of which work.
     var processors = 1
+    /// What the vCPUs are; nil for the default.
+    var profile: String?
     /// As `--memory` takes it.
     var memory = "size=256M"
     /// The memory workload of the test guest; nil for none.
@@ -153,7 +155,8 @@ extension GuestPlan {
     func arguments(in lab: Lab, serialPath: String) throws -> [String] {
         var words = ["cpus=\(processors)", "report=50"]
         if let memoryWork { words.append("memory=\(memoryWork)") }
-        var options = ["--cpus", "boot=\(processors)", "--memory", memory]
+        let cpus = "boot=\(processors)" + (profile.map { ",profile=\($0)" } ?? "")
+        var options = ["--cpus", cpus, "--memory", memory]
         options += [
             "--kernel", try #require(Prerequisites.guest), "--serial", "file=\(serialPath)",
         ]

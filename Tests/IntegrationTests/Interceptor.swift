@@ -32,6 +32,7 @@ final class Interceptor: Sendable {
 
     private let chosen: Message?
     private let memoryDelay: Int
+    private let rewriteConfig: @Sendable ([UInt8]) -> [UInt8]
     private let destinationPath: String
     private let listener: StreamListener
     private let reached = Atomic(false)
@@ -41,13 +42,17 @@ final class Interceptor: Sendable {
 
     /// Begins to listen at a path, for the destination at another.
     ///
-    /// - Parameter memoryDelay: how long each Memory request takes at least, in milliseconds.
+    /// - Parameters:
+    ///   - memoryDelay: how long each Memory request takes at least, in milliseconds.
+    ///   - rewriteConfig: what the destination gets instead of a Config payload.
     init(
         at path: String, before destinationPath: String, holding chosen: Message? = nil,
-        memoryDelay: Int = 0
+        memoryDelay: Int = 0,
+        rewriteConfig: @escaping @Sendable ([UInt8]) -> [UInt8] = { $0 }
     ) throws {
         self.chosen = chosen
         self.memoryDelay = memoryDelay
+        self.rewriteConfig = rewriteConfig
         self.destinationPath = destinationPath
         listener = try StreamListener(path: path)
         try spawn { interceptor in
@@ -112,7 +117,13 @@ final class Interceptor: Sendable {
             let request = try Request(decoding: header.span)
             try hold(.request(request.command))
             let payload = try source.receive(Int(request.length))
-            try destination.send(header + payload)
+            if request.command == .config {
+                let config = rewriteConfig(payload)
+                let changed = Request(.config, length: UInt64(config.count)).encoded
+                try destination.send(changed + config)
+            } else {
+                try destination.send(header + payload)
+            }
             if request.command == .memory {
                 MonotonicInstant.after(milliseconds: memoryDelay).sleep()
                 var rest = try Int(MemoryRangeTable(decoding: payload).contentLength)

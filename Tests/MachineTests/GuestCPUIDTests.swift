@@ -132,6 +132,9 @@ import Testing
             supported: other, processorCount: 4, timestampKilohertz: nil, hasDeadlineTimer: true)
         #expect(
             guest().missingFeatures(on: there)
-                == ["processors of the same vendor", "48 bits of physical address"])
+                == [
+                    "processors of the same vendor (?, not ?)",
+                    "48 bits of physical address (it has 39)",
+                ])
     }
 }

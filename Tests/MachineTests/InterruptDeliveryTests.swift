@@ -98,7 +98,7 @@ struct InterruptDeliveryTests {
             CPUIDEntry(
                 function: 7, index: 0, flags: 1, eax: 0, ebx: 1 << 2, ecx: 0, edx: 0)
         ])
-        #expect(throws: PlatformError.missingFeatures(["CPUID 0x7.0 ebx bit 2"])) {
+        #expect(throws: PlatformError.missingFeatures(["sgx"])) {
             _ = try Platform(
                 configuration: PlatformConfiguration(processorCount: 2, cpuid: impossible),
                 memory: memory

@@ -17,7 +17,7 @@ import Testing
             ], startOfDeviceArea: 0xFFFF_FFFF_FFFF_F000),
         martlet: MartletDescription(
             version: "0.1", components: [.init(name: "machine", version: 1)], pageSize: 4096,
-            hiddenFeatures: ["svm"]))
+            hiddenFeatures: ["svm"], featureRegisters: [.init(index: 0x10a, value: .max)]))
 
     @Test func payloadSurvivesTheWire() throws {
         let decoded = try ConfigPayload(decoding: try Self.payload.encoded())

@@ -70,7 +70,7 @@ struct HotPlugTests {
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             allowsPlainTCP: false)
         return try KVMGuest(
-            building: configuration, memory: .make(for: configuration.memory), cpuid: nil,
+            building: configuration, memory: .make(for: configuration.memory), arrived: nil,
             environment
         ) { notice in
             if case .ejected = notice { ejects.count.add(1, ordering: .relaxed) }

@@ -90,7 +90,7 @@ private let kvmIsAvailable = unsafe access("/dev/kvm", R_OK | W_OK) == 0
         let description = describe()
         let configuration = try JSONBody.decode(VmConfig.self, from: description.configuration)
         let source = try KVMGuest(
-            building: configuration, memory: .make(for: configuration.memory), cpuid: nil,
+            building: configuration, memory: .make(for: configuration.memory), arrived: nil,
             makeEnvironment(), handler: { _ in })
         defer { source.letGo() }
         #expect(try refusal(of: source.describe()).isEmpty)

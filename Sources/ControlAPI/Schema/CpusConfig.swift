@@ -7,6 +7,10 @@ public struct CpusConfig: SchemaObject {
     /// Whether the guest may be a hypervisor. Cloud Hypervisor's default is true, so it is accepted
     /// and kept, but Martlet hides the virtualization extensions from the guest either way.
     public var nested = true
+    /// Bits of a physical address at most.
+    public var maxPhysBits: UInt8 = 46
+    /// What the processors are: those of the host, or a baseline that unlike hosts share.
+    public var profile = CPUProfile.host
 
     /// One vCPU.
     public init() {}
@@ -23,12 +27,12 @@ public struct CpusConfig: SchemaObject {
         .value("max_vcpus", \.maxVcpus, option: "max"),
         .unsupported("topology"),
         .unsupported("kvm_hyperv", default: false),
-        .unsupported("max_phys_bits", default: UInt8(46)),
+        .value("max_phys_bits", \.maxPhysBits),
         .unsupported("affinity"),
         .object("features", \.features),
         .value("nested", \.nested),
         .unsupported("core_scheduling", default: CoreScheduling.vm),
-        .unsupported("profile", default: CPUProfile.host),
+        .value("profile", \.profile),
     ]
 
     /// Which processor features are switched on beside the usual ones.
@@ -47,7 +51,36 @@ private enum CoreScheduling: String, SchemaChoice {
     case off = "Off"
 }
 
-/// `cpus.profile`.
-private enum CPUProfile: String, SchemaChoice {
+/// `cpus.profile`: what the processors of a guest are. JSON takes what option strings take.
+public enum CPUProfile: String, SchemaChoice {
+    /// Everything that the host has.
     case host = "Host"
+    /// What every 64-bit processor has.
+    case level1 = "x86-64-v1"
+    /// The second level of the x86-64 psABI.
+    case level2 = "x86-64-v2"
+    /// The third level: AVX2.
+    case level3 = "x86-64-v3"
+    /// The fourth level: AVX-512.
+    case level4 = "x86-64-v4"
+
+    /// Reads the name in any case.
+    public init?(option: String) {
+        let wanted = option.lowercased()
+        guard let choice = Self.allCases.first(where: { $0.rawValue.lowercased() == wanted }) else {
+            return nil
+        }
+        self = choice
+    }
+
+    /// Reads the name in any case: Cloud Hypervisor writes `Host`, people write `host`.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let name = try container.decode(String.self)
+        guard let choice = Self(option: name) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\(name) is no processor profile")
+        }
+        self = choice
+    }
 }

@@ -4,6 +4,10 @@ extension VmConfig {
     /// Most bytes of RAM: half of what 46 bits of physical address reach, so that the windows of
     /// the devices fit above it.
     public static let maximumMemory: UInt64 = 1 << 45
+    /// Bits of physical address that a guest can be limited to: from those of the first 64-bit
+    /// processors to the most that the architecture has.
+    public static let addressBits: ClosedRange<UInt8> = 36...52
+
     /// Checks what the types alone do not say, such as ranges and names that collide. Files and
     /// taps are not looked at: whether they can be opened shows when the guest is booted.
     /// - Throws: The first thing that is wrong, by the path of its field.
@@ -37,6 +41,12 @@ extension VmConfig {
             throw .invalid(
                 path: "cpus.boot_vcpus",
                 reason: "must be from 1 to \(Self.maximumVcpus), not \(cpus.bootVcpus)")
+        }
+        guard Self.addressBits.contains(cpus.maxPhysBits) else {
+            throw .invalid(
+                path: "cpus.max_phys_bits",
+                reason: "must be from \(Self.addressBits.lowerBound) to "
+                    + "\(Self.addressBits.upperBound), not \(cpus.maxPhysBits)")
         }
         guard cpus.maxVcpus == cpus.bootVcpus else {
             throw .invalid(

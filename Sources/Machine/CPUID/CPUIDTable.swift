@@ -23,6 +23,11 @@ struct CPUIDTable {
         entries.removeAll(where: isUnwanted)
     }
 
+    /// Adds a leaf that is not there yet.
+    mutating func append(_ entry: CPUIDEntry) {
+        entries.append(entry)
+    }
+
     /// Puts one leaf without subleaves in place of whatever is there.
     mutating func replace(
         _ function: UInt32, eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32

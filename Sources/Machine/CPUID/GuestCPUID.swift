@@ -30,9 +30,22 @@ public struct GuestCPUID: Hashable, Sendable {
             leaf.ecx |= 1 << 31  // a hypervisor is present
             if hasDeadlineTimer { leaf.ecx |= 1 << 24 }
         }
-        table.setHypervisorLeaves(timestampKilohertz: timestampKilohertz)
+        table.setHypervisorLeaves(
+            features: table.leaf(0x4000_0001)?.eax ?? 0, timestampKilohertz: timestampKilohertz)
         table.setTopology(processorCount: UInt32(clamping: processorCount))
         entries = table.entries
+    }
+
+    /// The same leaves with fewer bits of physical address, where a limit is lower.
+    func limited(addressBits limit: Int?) -> GuestCPUID {
+        guard let limit = limit.flatMap({ UInt32(exactly: $0) }) else { return self }
+        var table = CPUIDTable(entries)
+        table.update(0x8000_0008) { leaf in
+            // AMD has a second number, for what a nested page table reaches; 0 stands for none.
+            let nested = min(leaf.eax >> 16 & 0xff, limit)
+            leaf.eax = leaf.eax & 0xff00_ff00 | nested << 16 | min(leaf.eax & 0xff, limit)
+        }
+        return GuestCPUID(entries: table.entries)
     }
 
     /// The leaves of one processor.
@@ -86,8 +99,7 @@ extension CPUIDTable {
     }
 
     /// Tells the guest that it runs on KVM, and how fast its counter is.
-    mutating func setHypervisorLeaves(timestampKilohertz: UInt32?) {
-        let features = leaf(0x4000_0001)?.eax ?? 0
+    mutating func setHypervisorLeaves(features: UInt32, timestampKilohertz: UInt32?) {
         remove { (0x4000_0000..<0x5000_0000).contains($0.function) }
         let last: UInt32 = timestampKilohertz == nil ? 0x4000_0001 : 0x4000_0010
         // "KVMKVMKVM" and three zeros.

@@ -10,6 +10,9 @@ public struct GuestDescription: Hashable, Sendable {
     /// The CPUID leaves that the guest sees.
     public var cpuid: [CPUIDEntry]
 
+    /// The registers that tell the guest, besides CPUID, what its processors are.
+    public var registers: [GuestRegister]
+
     /// The regions of RAM, ascending.
     public var regions: [RegionLayout]
 
@@ -18,11 +21,12 @@ public struct GuestDescription: Hashable, Sendable {
 
     /// Collects the parts.
     public init(
-        configuration: [UInt8], cpuid: [CPUIDEntry], regions: [RegionLayout],
-        components: [ComponentVersion]
+        configuration: [UInt8], cpuid: [CPUIDEntry], registers: [GuestRegister] = [],
+        regions: [RegionLayout], components: [ComponentVersion]
     ) {
         self.configuration = configuration
         self.cpuid = cpuid
+        self.registers = registers
         self.regions = regions
         self.components = components
     }

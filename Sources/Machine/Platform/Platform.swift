@@ -34,6 +34,9 @@ public final class Platform: Sendable {
     /// What CPUID answers in the guest.
     public let cpuid: GuestCPUID
 
+    /// The registers that tell the guest, besides CPUID, what its processors are.
+    public let featureRegisters: [GuestRegister]
+
     let kernel: KernelMachine
     let processors: [Processor]
     let registerLists: RegisterLists
@@ -90,6 +93,7 @@ public final class Platform: Sendable {
         let made = try builder.makeProcessors(ports: ports, memory: mmio) { relay.raise($0) }
         processors = made.processors
         cpuid = made.cpuid
+        featureRegisters = made.featureRegisters
         registerLists = made.registerLists
         hostBoot = made.hostBoot
         dirtyLog = DirtyLog(kernel: builder.kernel, memory: memory)

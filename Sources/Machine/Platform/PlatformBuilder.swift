@@ -14,6 +14,7 @@ struct PlatformBuilder: ~Copyable {
     struct Processors {
         var processors: [Processor]
         var cpuid: GuestCPUID
+        var featureRegisters: [GuestRegister]
         var registerLists: RegisterLists
         var hostBoot: String
     }
@@ -61,18 +62,23 @@ struct PlatformBuilder: ~Copyable {
             return processors
         }
         let cpuid = try guestCPUID(for: processors[0])
-        return try platform { () throws(SystemError) in
+        try platform { () throws(SystemError) in
             for processor in processors {
                 let entries = cpuid.entries(forProcessor: processor.identifier)
                 try processor.hardware.setCPUID(entries.map { KVM.CPUIDEntry($0) })
             }
+        }
+        try setFeatureRegisters(of: processors)
+        return try platform { () throws(SystemError) in
             let lists = RegisterLists(
                 initial: try processors[0].hardware.modelSpecificRegisters(
-                    system.stateRegisters()))
+                    system.savedRegisters()))
             let hostBoot = try HostBoot.identity()
             try launch(processors)
             return Processors(
-                processors: processors, cpuid: cpuid, registerLists: lists, hostBoot: hostBoot)
+                processors: processors, cpuid: cpuid,
+                featureRegisters: FeatureRegisters.described(of: cpuid, lists.initialValues),
+                registerLists: lists, hostBoot: hostBoot)
         }
     }
 
@@ -86,24 +92,64 @@ struct PlatformBuilder: ~Copyable {
         }
     }
 
-    /// The leaves that came with the guest, if this host can give them, or what this host has.
+    /// The leaves that came with the guest, if this host can give them, or those of its profile.
     private func guestCPUID(for processor: Processor) throws(PlatformError) -> GuestCPUID {
         let host = try platform { () throws(SystemError) in
-            GuestCPUID(
-                supported: try system.supportedCPUID().map { CPUIDEntry($0) },
-                processorCount: configuration.processorCount,
-                timestampKilohertz: try processor.hardware.timestampFrequency(),
-                hasDeadlineTimer: system.value(of: .timestampDeadlineTimer) != 0)
+            try HostProcessor(
+                system, timestampKilohertz: processor.hardware.timestampFrequency())
         }
-        let cpuid = configuration.cpuid ?? host
-        let missing = cpuid.missingFeatures(on: host)
-        guard missing.isEmpty else { throw .missingFeatures(missing) }
+        let cpuid: GuestCPUID
+        if let arrived = configuration.cpuid {
+            let missing = host.missingFeatures(
+                for: arrived, registers: configuration.registers,
+                processorCount: configuration.processorCount)
+            guard missing.isEmpty else { throw .missingFeatures(missing) }
+            cpuid = arrived
+        } else {
+            cpuid = try host.cpuid(
+                profile: configuration.profile, processorCount: configuration.processorCount,
+                maximumAddressBits: configuration.maximumAddressBits)
+        }
         let bits = CPUIDTable(cpuid.entries).addressBits
         let end = PhysicalLayout.mmio64(memorySize: memorySize).upperBound
         guard bits >= 64 || end >> UInt64(bits) == 0 || end == 1 << UInt64(bits) else {
             throw .addressBits(Int(bits), needed: end)
         }
         return cpuid
+    }
+
+    /// Gives the processors the registers that came with the guest, or those of its baseline; with
+    /// all that the host has they keep KVM's. What cannot be set is refused here, before the
+    /// guest is paused.
+    private func setFeatureRegisters(of processors: [Processor]) throws(PlatformError) {
+        let isRequired = configuration.cpuid != nil
+        var wanted = configuration.registers
+        if !isRequired, configuration.profile != .host {
+            let entries = try platform { () throws(SystemError) in try system.supportedCPUID() }
+            let vendor = CPUIDTable(entries.map { CPUIDEntry($0) }).vendor
+            wanted = CPUBaseline.Vendor(rawValue: vendor).map(FeatureRegisters.ofBaseline) ?? []
+        }
+        for processor in processors {
+            let current = try platform { () throws(SystemError) in
+                try processor.hardware.modelSpecificRegisters(wanted.map(\.index))
+            }
+            for register in wanted {
+                let value = current.first { $0.index == register.index }?.value
+                // A new guest does not see a register that this KVM does not have.
+                guard value != nil || (isRequired && register.value != 0) else { continue }
+                guard value != register.value else { continue }
+                let refused = try platform { () throws(SystemError) in
+                    try processor.hardware.setModelSpecificRegisters([
+                        ModelSpecificRegister(index: register.index, value: register.value)
+                    ])
+                }
+                guard refused.isEmpty else {
+                    throw .refusedRegister(
+                        index: register.index, value: register.value,
+                        processor: processor.identifier)
+                }
+            }
+        }
     }
 
     /// Everything else that differs between kernels is asked for where it is used.
@@ -124,30 +170,5 @@ struct PlatformBuilder: ~Copyable {
         guard limit == 0 || processorCount <= limit else {
             throw .processorCount(processorCount, limit: limit)
         }
-    }
-}
-
-extension KVMCapability {
-    /// The local APIC's timer with a deadline in the time stamp counter.
-    static let timestampDeadlineTimer = KVMCapability(rawValue: 72)
-}
-
-extension CPUIDEntry {
-    /// The leaf as the kernel module has it.
-    init(_ entry: KVM.CPUIDEntry) {
-        self.init(
-            function: entry.function, index: entry.index ?? 0,
-            flags: entry.index == nil ? 0 : Self.indexCounts, eax: entry.eax, ebx: entry.ebx,
-            ecx: entry.ecx, edx: entry.edx)
-    }
-}
-
-extension KVM.CPUIDEntry {
-    /// The leaf as the kernel module has it.
-    init(_ entry: CPUIDEntry) {
-        self.init(
-            function: entry.function,
-            index: entry.flags & CPUIDEntry.indexCounts != 0 ? entry.index : nil,
-            eax: entry.eax, ebx: entry.ebx, ecx: entry.ecx, edx: entry.edx)
     }
 }

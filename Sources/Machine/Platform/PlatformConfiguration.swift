@@ -7,8 +7,18 @@ public struct PlatformConfiguration: Hashable, Sendable {
     /// Processors, from 1 to `processorLimit`.
     public var processorCount: Int
 
-    /// The CPUID leaves that came with a guest; nil for a new guest, which gets what the host has.
+    /// What the processors are.
+    public var profile = CPUProfile.host
+
+    /// An upper limit for the bits of a physical address; nil for none.
+    public var maximumAddressBits: Int?
+
+    /// The CPUID leaves that came with a guest; nil for a new guest, which gets what its profile
+    /// says.
     public var cpuid: GuestCPUID?
+
+    /// The registers that came with a guest and tell what its processors are.
+    public var registers: [GuestRegister] = []
 
     /// Collects the parts.
     public init(processorCount: Int, cpuid: GuestCPUID? = nil) {

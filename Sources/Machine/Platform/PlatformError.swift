@@ -34,6 +34,9 @@ public enum PlatformError: Error, Equatable, Sendable {
     /// The guest was told of features that this host does not have.
     case missingFeatures([String])
 
+    /// This host lacks what a profile for processors needs.
+    case profile(CPUProfile, missing: [String])
+
     /// This host refuses the value of a model-specific register that the guest has.
     case refusedRegister(index: UInt32, value: UInt64, processor: UInt32)
 
@@ -64,6 +67,10 @@ extension PlatformError: CustomStringConvertible {
         case .missingFeatures(let names):
             "This host lacks processor features that the guest was given: "
                 + names.joined(separator: ", ") + "; use a host with them"
+        case .profile(let profile, let missing):
+            "This host cannot offer the processors of profile \(profile.name), because it lacks "
+                + missing.joined(separator: ", ")
+                + "; choose a profile that `martlet cpu list` shows, or another host"
         case .refusedRegister(let index, let value, let processor):
             "Processor \(processor) cannot take over model-specific register "
                 + "\(hexadecimal(index)) with the value \(hexadecimal(value)): this host refuses "

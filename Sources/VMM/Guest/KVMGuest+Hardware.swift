@@ -16,7 +16,8 @@ extension KVMGuest: GuestHardware {
     func describe() throws(HardwareError) -> GuestDescription {
         GuestDescription(
             configuration: JSONBody.encode(configuration), cpuid: platform.cpuid.entries,
-            regions: memory.layouts, components: Self.components)
+            registers: platform.featureRegisters, regions: memory.layouts,
+            components: Self.components)
     }
 
     func startDirtyTracking() throws(HardwareError) {

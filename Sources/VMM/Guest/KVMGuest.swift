@@ -39,10 +39,11 @@ final class KVMGuest: Sendable {
     /// Builds the machine with all devices; opens nothing.
     ///
     /// - Parameters:
-    ///   - cpuid: the leaves that came with the guest; nil for what the host has.
+    ///   - arrived: what the processors are of a guest that comes from elsewhere; nil for a new
+    ///     one, which gets what its profile says.
     ///   - handler: told what the guest does.
     init(
-        building configuration: VmConfig, memory: GuestRAM, cpuid: GuestCPUID?,
+        building configuration: VmConfig, memory: GuestRAM, arrived: GuestDescription?,
         _ environment: VMMEnvironment, handler: @escaping GuestNoticeHandler
     ) throws(GuestError) {
         self.memory = memory
@@ -54,8 +55,7 @@ final class KVMGuest: Sendable {
             try configuration.placeDevices()
             settled = Mutex(configuration)
             platform = try Platform(
-                configuration: PlatformConfiguration(
-                    processorCount: Int(configuration.cpus.bootVcpus), cpuid: cpuid),
+                configuration: PlatformConfiguration(configuration.cpus, arrived: arrived),
                 memory: memory, onEvent: { handler(.event($0)) })
             bus = PCIBus(
                 memory: platform.mmio,
@@ -95,7 +95,7 @@ final class KVMGuest: Sendable {
             throw .machine("\(error)")
         }
         try self.init(
-            building: configuration, memory: memory, cpuid: nil, environment, handler: handler)
+            building: configuration, memory: memory, arrived: nil, environment, handler: handler)
         do {
             try bindSerialPort()
             try devices.bind()
@@ -157,6 +157,32 @@ final class KVMGuest: Sendable {
             environment.logger.info("\(console.identifier): its terminal is \(path)")
         }
         setConfiguration(configuration)
+    }
+}
+
+extension PlatformConfiguration {
+    /// What the schema's processors say, and what came with a guest.
+    init(_ cpus: CpusConfig, arrived: GuestDescription?) {
+        self.init(
+            processorCount: Int(cpus.bootVcpus),
+            cpuid: arrived.map { GuestCPUID(entries: $0.cpuid) })
+        profile = Machine.CPUProfile(cpus.profile)
+        maximumAddressBits = Int(cpus.maxPhysBits)
+        registers = arrived?.registers ?? []
+    }
+}
+
+extension Machine.CPUProfile {
+    /// What the schema calls it.
+    init(_ profile: ControlAPI.CPUProfile) {
+        self =
+            switch profile {
+            case .host: .host
+            case .level1: .level1
+            case .level2: .level2
+            case .level3: .level3
+            case .level4: .level4
+            }
     }
 }
 

@@ -19,11 +19,11 @@ struct KVMGuestFactory: GuestFactory {
             throw HardwareError(
                 .configure, "The source places the guest's memory otherwise than Martlet does")
         }
-        let cpuid = GuestCPUID(entries: description.cpuid)
         let ram = try makeMemory(for: configuration.memory, description, memory)
         do throws(GuestError) {
             return try KVMGuest(
-                building: configuration, memory: ram, cpuid: cpuid, environment, handler: handler)
+                building: configuration, memory: ram, arrived: description, environment,
+                handler: handler)
         } catch {
             throw HardwareError(.configure, cause: error)
         }

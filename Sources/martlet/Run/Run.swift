@@ -40,7 +40,9 @@ struct Run: ParsableCommand {
     var cmdline: String?
 
     @Option(
-        help: ArgumentHelp("vCPUs (1).", valueName: "boot=N"),
+        help: ArgumentHelp(
+            "vCPUs (1), and what they are: host, or x86-64-v1 to -v4.",
+            valueName: "boot=N,profile=PROFILE,max_phys_bits="),
         transform: { try CpusConfig(option: $0) })
     var cpus: CpusConfig?
 
