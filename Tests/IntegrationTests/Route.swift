@@ -17,7 +17,9 @@ enum Route: String, CaseIterable, CustomTestStringConvertible {
     /// Where the destination listens.
     func url(in lab: Lab) -> String {
         switch self {
-        case .tcp, .manyTCP: "tcp:127.0.0.1:4444"
+        case .tcp: "tcp:127.0.0.1:4444"
+        // A VMM that received a guest goes on listening, for a source in doubt.
+        case .manyTCP: "tcp:127.0.0.1:4445"
         case .unix: "unix:\(lab.path("move"))"
         case .local: "unix:\(lab.path("local"))"
         }
