@@ -22,6 +22,11 @@ int clinux_allocate(int fd, long offset, long length) {
     return (int)negated(fallocate(fd, 0, offset, length));
 }
 
+int clinux_zero_range(int fd, long offset, long length) {
+    return (int)negated(
+        fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length));
+}
+
 int clinux_punch_hole(int fd, long offset, long length) {
     return (int)negated(
         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length));

@@ -55,8 +55,7 @@ extension GuestMemoryError: CustomStringConvertible {
             "\(bytes) bytes of guest memory cannot be allocated in huge pages: \(cause)"
         case .allocation(let bytes, .some(let size), let cause):
             "\(bytes) bytes of guest memory cannot be allocated in huge pages: \(cause); "
-                + "reserve \(bytes / UInt64(size.rawValue)) pages of \(size.rawValue >> 10) KiB "
-                + "in /sys/kernel/mm/hugepages or start without hugepages=on"
+                + size.advice(for: Int(clamping: bytes))
         case .fileMissing(let slot):
             "No memory file was received for slot \(slot)"
         case .fileTooShort(let slot, let needed, let actual):

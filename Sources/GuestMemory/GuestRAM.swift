@@ -28,7 +28,7 @@ public final class GuestRAM: Sendable {
             case .sharedFile(let hugePages):
                 let file = try Self.makeFile(size: total, hugePages: hugePages)
                 for (region, range) in zip(layout, ranges) {
-                    made.append(try Self.map(region, range, file: file))
+                    made.append(try Self.map(region, range, file: file, hugePages))
                 }
             case .privateAnonymous(let hugePages):
                 for (region, range) in zip(layout, ranges) {
@@ -64,7 +64,7 @@ public final class GuestRAM: Sendable {
             guard let descriptor = file(region.slot) else {
                 throw .fileMissing(slot: region.slot)
             }
-            made.append(try Self.adopt(region, range, file: descriptor))
+            made.append(try Self.adopt(region, range, file: descriptor, hugePages))
         }
         regions = made
         self.backing = backing
@@ -150,13 +150,14 @@ public final class GuestRAM: Sendable {
     }
 
     private static func adopt(
-        _ layout: RegionLayout, _ range: GuestRange, file: SharedDescriptor
+        _ layout: RegionLayout, _ range: GuestRange, file: SharedDescriptor,
+        _ hugePages: HugePageSize?
     ) throws(GuestMemoryError) -> MemoryRegion {
         let needed = layout.fileOffset + layout.size
         let actual: UInt64
         do throws(SystemError) {
             actual = UInt64(clamping: try file.descriptor.regularFileSize)
-            if actual >= needed { return try map(layout, range, file: file) }
+            if actual >= needed { return try map(layout, range, file: file, hugePages) }
         } catch {
             throw .handover(slot: layout.slot, error)
         }
@@ -164,11 +165,13 @@ public final class GuestRAM: Sendable {
     }
 
     private static func map(
-        _ layout: RegionLayout, _ range: GuestRange, file: SharedDescriptor
+        _ layout: RegionLayout, _ range: GuestRange, file: SharedDescriptor,
+        _ hugePages: HugePageSize?
     ) throws(SystemError) -> MemoryRegion {
         let mapping = try Mapping(
             file: file.descriptor, offset: Int(clamping: layout.fileOffset),
-            count: Int(clamping: layout.size), alignment: alignment)
+            count: Int(clamping: layout.size),
+            alignment: max(alignment, hugePages?.rawValue ?? 0))
         return MemoryRegion(layout: layout, range: range, mapping: mapping, file: file)
     }
 

@@ -37,7 +37,8 @@ public struct Mapping: ~Copyable, @unchecked Sendable {
     ) throws(SystemError) {
         try self.init(
             descriptor: -1, offset: 0, count: count, access: .readWrite,
-            flags: MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (hugePages?.mapFlags ?? 0),
+            // Pages of a pool are reserved, so that touching them later cannot fail.
+            flags: MAP_PRIVATE | MAP_ANONYMOUS | (hugePages?.mapFlags ?? MAP_NORESERVE),
             alignment: max(alignment, hugePages?.rawValue ?? 0), name: "anonymous memory")
     }
 

@@ -43,12 +43,10 @@ public struct MemoryFile: ~Copyable, Sendable {
         do throws(SystemError) {
             _ = try Mapping(file: descriptor, count: size)
         } catch {
-            let kibibytes = hugePages.rawValue / 1024
             throw SystemError(
                 "reserve \(size / hugePages.rawValue) huge pages for", descriptor.name,
                 error.errno,
-                advice: "raise /sys/kernel/mm/hugepages/hugepages-\(kibibytes)kB/nr_hugepages, "
-                    + "or do without huge pages")
+                advice: hugePages.advice(for: size))
         }
     }
 

@@ -76,6 +76,11 @@ extension OwnedDescriptor {
         }
     }
 
+    /// Whether this is a block device.
+    public var isBlockDevice: Bool {
+        get throws(SystemError) { try information.st_mode & S_IFMT == S_IFBLK }
+    }
+
     /// The unit in which a file with direct access is read and written, in bytes.
     public var blockSize: Int {
         get throws(SystemError) { Int(try information.st_blksize) }

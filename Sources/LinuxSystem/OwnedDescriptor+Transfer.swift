@@ -146,6 +146,14 @@ extension OwnedDescriptor {
         }
     }
 
+    /// Writes at most all `bytes` at `offset` without moving the position.
+    public func write(_ bytes: [UInt8], at offset: Int) throws(SystemError) -> Int {
+        // SAFETY: a UInt8 has no padding; the bytes are used only within the call.
+        try unsafe bytes.span.bytes.withUnsafeBytes { (bytes) throws(SystemError) in
+            try unsafe write(bytes, at: offset)
+        }
+    }
+
     /// Writes all `bytes`, in as many calls as it takes. For descriptors that wait.
     public func writeAll(_ bytes: [UInt8]) throws(SystemError) {
         var done = 0

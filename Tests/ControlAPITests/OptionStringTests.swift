@@ -166,7 +166,7 @@ import Testing
 
     @Test(arguments: [
         "socket=/s", "bw_size=1", "ops_size=1", "iommu=on", "vhost_user=on", "image_type=qcow2",
-        "lock_granularity=full", "sparse=off", "pci_segment=1",
+        "lock_granularity=full", "pci_segment=1",
     ])
     func knownKeyWithoutSupportIsRefusedByName(text: String) {
         #expect {

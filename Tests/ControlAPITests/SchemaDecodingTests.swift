@@ -78,7 +78,7 @@ func decode(_ json: String) throws(SchemaError) -> VmConfig {
         (#"{"cpus": {"core_scheduling": "Off"}}"#, "cpus.core_scheduling"),
         (#"{"memory": {"mergeable": true}}"#, "memory.mergeable"),
         (#"{"memory": {"thp": false}}"#, "memory.thp"),
-        (#"{"memory": {"hugepage_size": 1073741824}}"#, "memory.hugepage_size"),
+        (#"{"memory": {"hugepage_size": 65536}}"#, "memory.hugepage_size"),
         (#"{"memory": {"hotplug_method": "VirtioMem"}}"#, "memory.hotplug_method"),
         (#"{"memory": {"zones": [{"id": "m"}]}}"#, "memory.zones"),
         (#"{"payload": {"firmware": "/f"}}"#, "payload.firmware"),

@@ -45,6 +45,10 @@ import Testing
             config.memory.hugepages = true
             config.memory.size = 3 << 20
         },
+        Fault("memory.size") {
+            ($0.memory.hugepages, $0.memory.hugepageSize) = (true, 1 << 30)
+            $0.memory.size = 1536 << 20
+        },
         Fault("memory.hugepage_size") { $0.memory.hugepageSize = 2 << 20 },
         Fault("disks[0].path") { $0.disks = [DiskConfig()] },
         Fault("disks[0].num_queues") { $0.disks = [disk { $0.numQueues = 0 }] },

@@ -22,6 +22,8 @@ import Transport
         #expect(ends.ledger.violations == [])
         #expect(summary.memoryBytes > 0)
         #expect(summary.blackout.total > 0)
+        // Before memory is sent and just before the blackout.
+        #expect(ends.source.preparations == 2)
     }
 
     @Test func runningGuestMovesOverUNIXSocket() throws {
@@ -51,6 +53,7 @@ import Transport
         #expect(summary.memoryBytes == 0)
         #expect(try ends.differingPages() == [])
         #expect(ends.ledger.violations == [])
+        #expect(ends.source.preparations == 1)
     }
 
     @Test func pausedGuestArrivesPaused() throws {

@@ -60,6 +60,9 @@ int clinux_allocate(int fd, long offset, long length);
 /// Frees a range of a file without changing its size; it reads as zeros afterwards.
 int clinux_punch_hole(int fd, long offset, long length);
 
+/// Makes a range of a file read as zeros without giving its space back.
+int clinux_zero_range(int fd, long offset, long length);
+
 /// Where data or a hole starts at or after `offset`; -ENXIO when there is none.
 long clinux_seek_data(int fd, long offset);
 long clinux_seek_hole(int fd, long offset);

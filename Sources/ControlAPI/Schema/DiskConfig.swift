@@ -10,6 +10,8 @@ public struct DiskConfig: SchemaObject {
     public var readonly = false
     /// Whether the host's page cache is bypassed.
     public var direct = false
+    /// Whether the guest can give space back to the file.
+    public var sparse = true
     /// Number of queues, at least 1.
     public var numQueues: UInt16 = 1
     /// Descriptors in each queue, a power of two.
@@ -52,7 +54,7 @@ public struct DiskConfig: SchemaObject {
             .optional("serial", \.serial),
             .unsupported("queue_affinity"),
             .unsupported("backing_files", default: false),
-            .unsupported("sparse", default: true),
+            .value("sparse", \.sparse),
             .value("image_type", \.imageType, supported: [.raw, .unknown]),
             .unsupported("lock_granularity", default: LockGranularity.byteRange),
         ]

@@ -7,7 +7,7 @@ public struct MemoryConfig: SchemaObject {
     public var shared = true
     /// Whether the RAM comes from the host's pool of huge pages.
     public var hugepages = false
-    /// Bytes of a huge page: 2 MiB, also when unset.
+    /// Bytes of a huge page: 2 MiB, also when unset, or 1 GiB.
     public var hugepageSize: UInt64?
     /// Whether all RAM is touched before the guest starts.
     public var prefault = false
@@ -24,7 +24,7 @@ public struct MemoryConfig: SchemaObject {
         .unsupported("hotplugged_size"),
         .value("shared", \.shared),
         .value("hugepages", \.hugepages),
-        .optionalSize("hugepage_size", \.hugepageSize, supported: [2 << 20]),
+        .optionalSize("hugepage_size", \.hugepageSize, supported: [2 << 20, 1 << 30]),
         .value("prefault", \.prefault),
         .unsupported("reserve", default: false),
         .unsupported("zones", options: []),

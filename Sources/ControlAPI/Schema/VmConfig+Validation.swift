@@ -57,7 +57,7 @@ extension VmConfig {
     }
 
     private func validateMemory() throws(SchemaError) {
-        let page: UInt64 = memory.hugepages ? 2 << 20 : 4096
+        let page: UInt64 = memory.hugepages ? memory.hugepageSize ?? 2 << 20 : 4096
         guard memory.size > 0, memory.size.isMultiple(of: page) else {
             throw .invalid(
                 path: "memory.size",

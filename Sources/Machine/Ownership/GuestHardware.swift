@@ -14,6 +14,10 @@ public protocol GuestHardware: AnyObject, Sendable {
     /// What a destination needs to build the same machine.
     func describe() throws(HardwareError) -> GuestDescription
 
+    /// Does ahead of `release` what would take long then, such as flushing disks, while the guest
+    /// runs. Best effort, and it changes nothing that would have to be undone: the guest may stay.
+    func prepareToLeave()
+
     /// Begins to record which pages are written, by vCPUs and devices alike. Pages written before
     /// are not in the record.
     func startDirtyTracking() throws(HardwareError)

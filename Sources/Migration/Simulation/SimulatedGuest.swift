@@ -65,6 +65,7 @@ public final class SimulatedGuest: GuestHardware {
         var lastAdvance = MonotonicInstant(nanoseconds: 0)
         var isReleased = false
         var tracksDirtyPages = false
+        var preparations = 0
     }
 
     /// The guest's RAM.
@@ -164,6 +165,16 @@ public final class SimulatedGuest: GuestHardware {
             regions: memory.layouts,
             components: [ComponentVersion(name: "simulated", version: 1)])
     }
+
+    /// Notes that its disks are flushed, which only a guest that is here can have.
+    public func prepareToLeave() {
+        let (isReleased, isRunning) = state.withLock { ($0.isReleased, $0.isRunning) }
+        if isReleased { ledger.report("\(name) prepares to leave without its backends") }
+        state.withLock { $0.preparations += isRunning ? 1 : 0 }
+    }
+
+    /// How often it prepared to leave while it ran.
+    public var preparations: Int { state.withLock { $0.preparations } }
 
     /// Forgets what was written so far and records from now on.
     public func startDirtyTracking() throws(HardwareError) {

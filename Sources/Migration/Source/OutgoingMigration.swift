@@ -78,8 +78,12 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
         do throws(MigrationError) {
             try session.negotiate()
             try session.configure(machine.hardware)
+            // Most is flushed while there is time, and the little written since just before the
+            // blackout, of which `release` flushes the rest.
+            machine.hardware.prepareToLeave()
             if options.mode == .preCopy {
                 try session.preCopy(machine.hardware, leaving: &dirty)
+                machine.hardware.prepareToLeave()
             }
         } catch {
             machine.hardware.stopDirtyTracking()

@@ -108,7 +108,17 @@ extension Controller {
         case nil: throw Self.noDevice(data.id)
         case .permanent, .net:
             throw APIFailure(.badRequest, "Device \(data.id) cannot be resized", "It is no disk")
-        case .disk: throw APIFailure(.internalError, "not supported by Martlet yet")
+        case .disk: break
+        }
+        guard let hardware = slot.hardware else {
+            throw APIFailure(
+                .badRequest, "Disk \(data.id) cannot be resized",
+                "The guest is not booted; change the size of its image")
+        }
+        do throws(DeviceError) {
+            try hardware.resizeDisk(named: data.id, to: data.desiredSize)
+        } catch {
+            throw APIFailure(.badRequest, "Disk \(data.id) cannot be resized", "\(error)")
         }
     }
 

@@ -44,7 +44,7 @@ enum DeviceFactory {
         let device = BlockDevice(
             BlockConfiguration(
                 identifier: identifier, path: path, isReadOnly: disk.readonly,
-                isDirect: disk.direct, serial: disk.serial ?? "",
+                isDirect: disk.direct, isSparse: disk.sparse, serial: disk.serial ?? "",
                 queueCount: Int(disk.numQueues), queueSize: disk.queueSize))
         return try member(device, disk.slot)
     }

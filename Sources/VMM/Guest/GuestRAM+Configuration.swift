@@ -21,7 +21,9 @@ extension GuestRAM {
 extension MemoryConfig {
     /// What stands behind the memory at the host.
     var backing: MemoryBacking {
-        let hugePages: HugePageSize? = hugepages ? .twoMebibytes : nil
+        let isLarge = hugepageSize.map(Int.init(clamping:)) == HugePageSize.oneGibibyte.rawValue
+        let hugePages: HugePageSize? =
+            hugepages ? isLarge ? .oneGibibyte : .twoMebibytes : nil
         return shared ? .sharedFile(hugePages: hugePages) : .privateAnonymous(hugePages: hugePages)
     }
 }

@@ -20,9 +20,11 @@ extension KVMGuest: GuestHardware {
             components: Self.components)
     }
 
-    func startDirtyTracking() throws(HardwareError) {
-        // This begins a migration: disks flush while the guest runs, not in its blackout.
+    func prepareToLeave() {
         devices.prepareRelease()
+    }
+
+    func startDirtyTracking() throws(HardwareError) {
         try hardware(.trackDirtyPages) { try platform.startDirtyLog() }
         // What devices wrote before is not part of the record.
         var before = PageSet(layouts: memory.layouts)

@@ -37,6 +37,15 @@ extension KVMGuest {
             bdf: "\(PCIAddress(device: UInt8(truncatingIfNeeded: member.slot)))")
     }
 
+    /// Gives a disk another size, which the guest is told of.
+    func resizeDisk(named identifier: String, to byteCount: UInt64) throws(DeviceError) {
+        for member in devices.members where member.device.identifier == identifier {
+            guard let disk = member.device as? BlockDevice, !member.isEjected else { continue }
+            return try disk.resize(to: byteCount)
+        }
+        throw .unbound(device: identifier)
+    }
+
     /// Asks the guest to eject a device; `removeEjected` takes it out when it has.
     func requestRemoval(of identifier: String) {
         guard let member = devices.members.first(where: { $0.device.identifier == identifier })

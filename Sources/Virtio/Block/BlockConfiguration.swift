@@ -8,6 +8,8 @@ public struct BlockConfiguration: Hashable, Sendable {
     public var isReadOnly: Bool
     /// The image is read and written past the host's page cache.
     public var isDirect: Bool
+    /// The guest may give space back that it does not use.
+    public var isSparse: Bool
     /// What the guest sees as serial number; the first 20 bytes of it count.
     public var serial: String
     /// The number of queues, 1 to 254, each with a thread of its own.
@@ -18,12 +20,13 @@ public struct BlockConfiguration: Hashable, Sendable {
     /// A configuration with the usual values for what is not named.
     public init(
         identifier: String, path: String, isReadOnly: Bool = false, isDirect: Bool = false,
-        serial: String = "", queueCount: Int = 1, queueSize: UInt16 = 128
+        isSparse: Bool = true, serial: String = "", queueCount: Int = 1, queueSize: UInt16 = 128
     ) {
         self.identifier = identifier
         self.path = path
         self.isReadOnly = isReadOnly
         self.isDirect = isDirect
+        self.isSparse = isSparse
         self.serial = serial
         self.queueCount = queueCount
         self.queueSize = queueSize

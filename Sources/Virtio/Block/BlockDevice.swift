@@ -11,7 +11,10 @@ public final class BlockDevice: VirtioDevice {
         static let readOnly = VirtioFeatures(bit: 5)
         static let blockSize = VirtioFeatures(bit: 6)
         static let flush = VirtioFeatures(bit: 9)
+        static let topology = VirtioFeatures(bit: 10)
         static let multipleQueues = VirtioFeatures(bit: 12)
+        static let discard = VirtioFeatures(bit: 13)
+        static let writeZeroes = VirtioFeatures(bit: 14)
     }
 
     private let configuration: BlockConfiguration
@@ -32,10 +35,18 @@ public final class BlockDevice: VirtioDevice {
     public var identifier: String { configuration.identifier }
     /// A disk.
     public var kind: VirtioDeviceKind { .block }
-    /// Flushing, block size and limits; being read-only and having several queues if configured.
+    /// Flushing, block size and limits; being read-only and having several queues if configured;
+    /// giving space back if the image can, and as long as it is not known: a guest that comes here
+    /// has what it had.
     public var features: VirtioFeatures {
-        var features: VirtioFeatures = [Feature.segmentLimit, Feature.blockSize, Feature.flush]
+        var features: VirtioFeatures = [
+            Feature.segmentLimit, Feature.blockSize, Feature.flush, Feature.topology,
+        ]
         if configuration.isReadOnly { features.insert(Feature.readOnly) }
+        let canDiscard = image.withLock { $0?.canDiscard }
+        if canDiscard ?? (configuration.isSparse && !configuration.isReadOnly) {
+            features.formUnion([Feature.discard, Feature.writeZeroes])
+        }
         if configuration.queueCount > 1 { features.insert(Feature.multipleQueues) }
         return features
     }
@@ -51,13 +62,60 @@ public final class BlockDevice: VirtioDevice {
     /// Reads `struct virtio_blk_config`.
     public func readConfiguration(offset: Int, width: Int) -> UInt64 {
         let geometry = geometry.withLock { $0 }
-        var contents = ConfigurationBytes(count: 36)
+        var contents = ConfigurationBytes(count: 60)
         contents.set(geometry?.sectorCount ?? 0, at: 0)
         // Header and status take two descriptors of a chain.
         contents.set(UInt32(max(configuration.queueSize, 3) - 2), at: 12)
         contents.set(geometry?.blockSize ?? UInt32(sectorSize), at: 20)
+        setTopology(of: geometry, in: &contents)
         contents.set(UInt16(queueSizes.count), at: 34)
+        setRangeLimits(in: &contents)
         return contents.read(offset: offset, width: width)
+    }
+
+    /// File systems of the host have blocks of 4 KiB, whatever the unit of requests is.
+    private func setTopology(of geometry: BlockGeometry?, in contents: inout ConfigurationBytes) {
+        let blocks = PageSize.base / Int(geometry?.blockSize ?? UInt32(sectorSize))
+        contents.set(UInt8(blocks.trailingZeroBitCount), at: 24)
+        contents.set(UInt16(blocks), at: 26)
+    }
+
+    private func setRangeLimits(in contents: inout ConfigurationBytes) {
+        let alignment = UInt32(PageSize.base / sectorSize)
+        contents.set(BlockRequest.maximumRangeSectors, at: 36)
+        contents.set(UInt32(BlockRequest.maximumSegments), at: 40)
+        contents.set(alignment, at: 44)
+        contents.set(BlockRequest.maximumRangeSectors, at: 48)
+        contents.set(UInt32(BlockRequest.maximumSegments), at: 52)
+        contents.set(UInt8(1), at: 56)  // zeroing may give space back
+    }
+
+    /// Gives the disk another size, and the guest the news. No request is in work meanwhile, so that
+    /// none writes behind the new end.
+    ///
+    /// - Parameter byteCount: a multiple of the block size. An image that is a file gets it; a block
+    ///   device must have as many bytes already.
+    public func resize(to byteCount: UInt64) throws(DeviceError) {
+        let image = try boundImage()
+        guard let known = geometry.withLock({ $0 }) else { throw .unbound(device: identifier) }
+        func refusal(_ reason: String) -> DeviceError {
+            .diskSize(device: identifier, bytes: byteCount, reason: reason)
+        }
+        guard !configuration.isReadOnly else { throw refusal("it is read-only") }
+        guard byteCount > 0, byteCount.isMultiple(of: UInt64(known.blockSize)),
+            let size = Int(exactly: byteCount)
+        else { throw refusal("the size must be a multiple of \(known.blockSize) bytes") }
+        let isRunning = activity.isAllowed
+        activity.quiesce()
+        do throws(DeviceError) {
+            try image.resize(to: size)
+        } catch {
+            if isRunning { try resume() }
+            throw error
+        }
+        geometry.withLock { $0?.sectorCount = byteCount / UInt64(sectorSize) }
+        if isRunning { try resume() }
+        activity.activation?.notifier.configurationChanged()
     }
 
     /// Nothing in it can be written.

@@ -5,6 +5,9 @@ final class BlockImage: Sendable {
     /// What the guest sees of it.
     let geometry: BlockGeometry
 
+    /// Whether space can be given back to it.
+    let canDiscard: Bool
+
     private let configuration: BlockConfiguration
     private let file: OwnedDescriptor
 
@@ -18,6 +21,8 @@ final class BlockImage: Sendable {
         file = try Self.open(configuration)
         do throws(SystemError) {
             geometry = try Self.geometry(of: file, configuration)
+            canDiscard =
+                configuration.isSparse && !configuration.isReadOnly && file.canDiscard
         } catch {
             throw error.errno == .notSupported
                 ? .notAnImage(device: configuration.identifier, path: configuration.path)
@@ -45,6 +50,22 @@ final class BlockImage: Sendable {
             try file.unlock()
         } catch {
             throw .system(device: configuration.identifier, error)
+        }
+    }
+
+    /// Gives the image so many bytes; a block device has the size that it has.
+    func resize(to byteCount: Int) throws(DeviceError) {
+        let (device, path) = (configuration.identifier, configuration.path)
+        do throws(SystemError) {
+            guard try file.isBlockDevice else { return try file.truncate(to: byteCount) }
+            let size = try file.storageSize
+            guard byteCount <= size else {
+                throw SystemError(
+                    "give \(byteCount) bytes to", path, .noSpace,
+                    advice: "the block device has \(size) bytes; make it larger first")
+            }
+        } catch {
+            throw .system(device: device, error)
         }
     }
 
@@ -165,6 +186,34 @@ extension BlockImage {
     /// Waits until all that was written is on stable storage.
     func flush() throws(SystemError) {
         if !configuration.isReadOnly { try file.synchronizeData() }
+    }
+
+    /// Gives the space of a range back.
+    func discard(_ range: Range<Int>) throws(SystemError) {
+        try file.discard(offset: range.lowerBound, count: range.count)
+    }
+
+    /// Makes a range read as zeros.
+    func zero(_ range: Range<Int>, givingBackSpace: Bool) throws(SystemError) {
+        do throws(SystemError) {
+            try file.zero(
+                offset: range.lowerBound, count: range.count, givingBackSpace: givingBackSpace)
+        } catch {
+            // Past the page cache the zeros would need the alignment of the image.
+            guard error.errno == .notSupported, !configuration.isDirect else { throw error }
+            try writeZeros(range)
+        }
+    }
+
+    private func writeZeros(_ range: Range<Int>) throws(SystemError) {
+        let zeros = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let piece = zeros.prefix(range.upperBound - position)
+            let count = try file.write(Array(piece), at: position)
+            guard count > 0 else { throw cutShort("write to") }
+            position += count
+        }
     }
 
     private func isAligned(_ buffers: borrowing BufferList, from offset: Int, count: Int) -> Bool {

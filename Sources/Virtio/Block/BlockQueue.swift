@@ -3,6 +3,7 @@ internal import LinuxSystem
 /// Serves the requests of one queue of a disk, one after another, on the queue's thread.
 struct BlockQueue: Sendable {
     let image: BlockImage
+    /// What the guest knows; it changes only while no request is in work.
     let geometry: BlockGeometry
     let isReadOnly: Bool
     /// What `identify` answers.
@@ -56,7 +57,33 @@ struct BlockQueue: Sendable {
             try image.flush()
         case .identify:
             chain.writable.write(Array(serial.prefix(request.room)))
+        case .discard, .writeZeroes:
+            return try performOnRange(request, chain)
         case .unknown:
+            return .unsupported
+        }
+        return .success
+    }
+
+    /// Discards or zeros a range (virtio 1.2, section 5.2.6.2).
+    private func performOnRange(
+        _ request: BlockRequest, _ chain: borrowing DescriptorChain
+    ) throws(SystemError) -> BlockRequest.Status {
+        let isDiscard = request.operation == .discard
+        guard !isReadOnly, let segment = BlockSegment(request, chain) else { return .failure }
+        guard !segment.hasUnknownFlags, !(isDiscard && segment.unmaps) else { return .unsupported }
+        guard let range = segment.range(in: geometry) else { return .failure }
+        guard !range.isEmpty else { return .success }
+        do throws(SystemError) {
+            if isDiscard {
+                try image.discard(range)
+            } else {
+                try image.zero(range, givingBackSpace: segment.unmaps)
+                if !driverFlushes { try image.flush() }
+            }
+        } catch {
+            // The image is on another file system than the one on which this was offered.
+            guard error.errno == .notSupported else { throw error }
             return .unsupported
         }
         return .success

@@ -32,6 +32,9 @@ final class DeviceActivity: Sendable {
     /// The driver's activation, if there is one.
     var activation: DeviceActivation? { state.withLock { $0.activation } }
 
+    /// Whether the owner lets the device run.
+    var isAllowed: Bool { state.withLock { $0.isAllowed } }
+
     /// The driver uses the device from now on.
     func activate(_ activation: DeviceActivation, start: Start) {
         state.withLock { state in

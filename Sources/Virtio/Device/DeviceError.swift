@@ -12,6 +12,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case directUnavailable(device: String, path: String)
     /// Another process uses the image of a disk.
     case imageLocked(device: String, path: String, SystemError)
+    /// A disk cannot be given a size.
+    case diskSize(device: String, bytes: UInt64, reason: String)
     /// The image has another size than the guest has seen.
     case imageSize(device: String, path: String, expected: UInt64, actual: UInt64)
     /// The image needs larger blocks than the guest has been told.
@@ -36,8 +38,10 @@ extension DeviceError: CustomStringConvertible {
         case .directUnavailable(let device, let path):
             "\(device): The file system of \(path) has no direct access; use direct=off"
         case .imageLocked(let device, let path, let cause):
-            "\(device): \(path) is in use: \(cause.advice ?? cause.errno.description); stop who "
+            "\(device): \(path) is in use by another VMM or program: \(cause.advice ?? cause.errno.description); stop who "
                 + "uses it, or open it with readonly=on everywhere"
+        case .diskSize(let device, let bytes, let reason):
+            "\(device): The disk cannot have \(bytes) bytes: \(reason)"
         case .imageSize(let device, let path, let expected, let actual):
             "\(device): \(path) has \(actual) bytes, the guest's disk has \(expected); "
                 + "use the image that the source uses"
