@@ -52,6 +52,8 @@ public struct Errno: RawRepresentable, Equatable, Hashable, Sendable, CustomStri
     public static let notSupported = Errno(rawValue: EOPNOTSUPP)
     /// `E2BIG`
     public static let listTooLong = Errno(rawValue: E2BIG)
+    /// `ENOBUFS`
+    public static let noBufferSpace = Errno(rawValue: ENOBUFS)
     /// `EMSGSIZE`
     public static let messageTooLong = Errno(rawValue: EMSGSIZE)
     /// `ENAMETOOLONG`

@@ -12,6 +12,10 @@ public struct Tap: ~Copyable, Sendable {
     /// The size of `virtio_net_hdr_v1`, which precedes each packet, in bytes.
     public static let headerSize = 12
 
+    /// The most bytes that a packet has, its header included: the longest that the kernel leaves to
+    /// others to cut (64 KiB behind an Ethernet header with a tag), and some more to be safe.
+    public static let maximumPacketSize = headerSize + 65_536 + 128
+
     /// What the guest's network device and the host can leave to each other.
     public struct Offloads: OptionSet, Sendable {
         /// The bits of TUNSETOFFLOAD.
@@ -30,6 +34,11 @@ public struct Tap: ~Copyable, Sendable {
         public static let segmentation6 = Offloads(rawValue: UInt32(TUN_F_TSO6))
         /// Large TCP packets with explicit congestion notification.
         public static let congestionNotification = Offloads(rawValue: UInt32(TUN_F_TSO_ECN))
+        /// Large UDP datagrams over IPv4, to be sent in fragments.
+        public static let fragmentation = Offloads(rawValue: UInt32(TUN_F_UFO))
+        /// Large packets of many UDP datagrams, over IPv4 and IPv6, which the kernel has together.
+        public static let datagramSegmentation = Offloads(
+            rawValue: UInt32(TUN_F_USO4 | TUN_F_USO6))
     }
 
     /// Opens a queue of the tap of this name, which is created if it does not exist. An empty name
@@ -127,6 +136,25 @@ public struct Tap: ~Copyable, Sendable {
 
     /// Ethernet packets, with nothing before them but the virtio-net header.
     private static let requiredFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+
+    /// Whether this host's kernel has `Offloads.datagramSegmentation`: Linux 6.2 and later do. It
+    /// can be tried with an open tap only, which is too late for a device's features.
+    public static var segmentsDatagrams: Bool {
+        var name = utsname()
+        // SAFETY: the kernel fills the local with terminated strings.
+        guard unsafe uname(&name) == 0 else { return false }
+        let release = unsafe withUnsafeBytes(of: name.release) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        return segmentsDatagrams(release: release)
+    }
+
+    /// Whether the kernel of a release such as "6.12.10-amd64" has it.
+    static func segmentsDatagrams(release: String) -> Bool {
+        let parts = release.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
+        guard let major = parts.first else { return false }
+        return (major, parts.count > 1 ? parts[1] : 0) >= (6, 2)
+    }
 
     /// Finds out whether this process can use taps at all, without opening one.
     public static func checkAvailability() throws(SystemError) {

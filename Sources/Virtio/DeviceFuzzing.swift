@@ -76,7 +76,7 @@ package enum DeviceFuzzing {
         let bytes = chain.readable.bytes(from: 1, limit: 4096)
         _ = chain.readable.load(UInt64.self, at: bytes.count)
         if !chain.writable.isEmpty { _ = try BlockRequest(chain) }
-        _ = NetControl.Command(chain.readable)
+        _ = NetControl.Command(chain.readable, VirtioFeatures(rawValue: .max))
         chain.writable.markDirty(from: 3, count: chain.writable.byteCount)
         return UInt32(clamping: chain.writable.write(bytes, at: 1))
     }

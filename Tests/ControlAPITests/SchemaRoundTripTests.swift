@@ -21,6 +21,8 @@ import Testing
         config.disks = [disk, DiskConfig()]
         var net = NetConfig()
         net.mtu = 9000
+        (net.ip, net.mask) = ("192.0.2.1", "255.255.0.0")
+        net.hostMAC = "02:00:00:00:00:02"
         net.offloadTSO = false
         config.net = [net]
         config.console.mode = .file

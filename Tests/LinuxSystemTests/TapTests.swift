@@ -9,6 +9,30 @@ private let canMakeTaps = unsafe access("/dev/net/tun", R_OK | W_OK) == 0 && get
 /// network is touched and nothing is left behind.
 @Suite(.enabled(if: canMakeTaps, "needs /dev/net/tun and root"))
 struct TapTests {
+    @Test(
+        arguments: [
+            ("6.2.0", true), ("6.12.107-amd64", true), ("7.0", true), ("6.1.99", false),
+            ("5.15.0-1", false), ("6", false), ("", false), ("x.y", false),
+        ])
+    func datagramsAreCutByKernelsThatCan(release: String, expected: Bool) {
+        #expect(Tap.segmentsDatagrams(release: release) == expected)
+    }
+
+    @Test func kernelThatSaysSoTakesPacketsOfDatagrams() throws {
+        try inNamespace {
+            let tap = try Tap(name: "first0")
+            let all: Tap.Offloads = [
+                .checksum, .segmentation4, .segmentation6, .congestionNotification,
+                .fragmentation, .datagramSegmentation,
+            ]
+            guard Tap.segmentsDatagrams else {
+                #expect(throws: SystemError.self) { try tap.set(all) }
+                return
+            }
+            try tap.set(all)
+        }
+    }
+
     @Test func createdTapHasTheNameAndTheSettings() throws {
         try inNamespace {
             let tap = try Tap(name: "first0")

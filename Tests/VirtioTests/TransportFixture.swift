@@ -74,6 +74,7 @@ final class TransportFixture {
     final class EventLog: Sendable {
         private let events = Mutex<[DeviceEvent]>([])
         func append(_ event: DeviceEvent) { events.withLock { $0.append(event) } }
+        func removeAll() { events.withLock { $0 = [] } }
         var all: [DeviceEvent] { events.withLock { $0 } }
         var failures: [String] {
             all.compactMap { if case .failed(let reason) = $0 { reason } else { nil } }

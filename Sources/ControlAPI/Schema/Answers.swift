@@ -65,6 +65,6 @@ public struct VmInfo: Codable, Equatable, Sendable {
 }
 
 /// The answer of `vm.counters`: the device's id, then the counter's name. Network devices count
-/// `rx_bytes`, `rx_frames`, `tx_bytes` and `tx_frames`; block devices `read_bytes`, `write_bytes`,
+/// `rx_bytes`, `rx_frames`, `rx_dropped` and the same with `tx`; block devices `read_bytes`, `write_bytes`,
 /// `read_ops` and `write_ops`.
 public typealias VmCounters = [String: [String: UInt64]]

@@ -6,6 +6,12 @@ public struct NetConfig: SchemaObject {
     public var slot: UInt8?
     /// Name of the tap; a tap with a name of the kernel's choice is created when unset.
     public var tap: String?
+    /// The IPv4 address of the host's end, for a tap that the VMM creates.
+    public var ip: String?
+    /// The mask of its network; `255.255.255.0` when unset.
+    public var mask: String?
+    /// The MAC address of the host's end, for a tap that the VMM creates.
+    public var hostMAC: String?
     /// The guest's MAC address, `02:00:00:00:00:01`; random when unset.
     public var mac: String?
     /// The MTU that the guest is told, in bytes.
@@ -16,7 +22,7 @@ public struct NetConfig: SchemaObject {
     public var queueSize: UInt16 = 256
     /// Whether TCP segmentation offload is offered to the guest.
     public var offloadTSO = true
-    /// Whether UDP fragmentation offload is offered to the guest.
+    /// Whether large UDP datagrams, and packets of many, are offered to the guest to be left uncut.
     public var offloadUFO = true
     /// Whether checksum offload is offered to the guest.
     public var offloadChecksum = true
@@ -28,10 +34,10 @@ public struct NetConfig: SchemaObject {
     public static let fields: [Field<NetConfig>] =
         Field.device(id: \.id, slot: \.slot) + [
             .optional("tap", \.tap),
-            .unsupported("ip"),
-            .unsupported("mask"),
+            .optional("ip", \.ip),
+            .optional("mask", \.mask),
             .optional("mac", \.mac),
-            .unsupported("host_mac"),
+            .optional("host_mac", \.hostMAC),
             .optional("mtu", \.mtu),
             .value("num_queues", \.numQueues),
             .value("queue_size", \.queueSize),

@@ -119,6 +119,21 @@ extension NetConfig {
                 path: "\(field).mac",
                 reason: "must be a unicast address such as 02:00:00:00:00:01, not '\(mac)'")
         }
+        if let hostMAC, !Check.isUnicastMAC(hostMAC) {
+            throw .invalid(
+                path: "\(field).host_mac",
+                reason: "must be a unicast address such as 02:00:00:00:00:01, not '\(hostMAC)'")
+        }
+        guard ip == nil || hostAddress != nil else {
+            throw .invalid(
+                path: mask.flatMap(IPv4.prefixLength) != nil || mask == nil
+                    ? "\(field).ip" : "\(field).mask",
+                reason: "must be an IPv4 address and a mask such as 192.168.0.1 and "
+                    + "255.255.255.0, not '\(ip ?? "")' and '\(mask ?? "")'")
+        }
+        guard mask == nil || ip != nil else {
+            throw .invalid(path: "\(field).mask", reason: "needs \(field).ip")
+        }
         // The least MTU of IPv6.
         if let mtu, mtu < 1280 {
             throw .invalid(path: "\(field).mtu", reason: "must be at least 1280, not \(mtu)")

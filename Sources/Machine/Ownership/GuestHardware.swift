@@ -32,7 +32,8 @@ public protocol GuestHardware: AnyObject, Sendable {
     /// interrupts. When it returns nothing writes to the guest's RAM.
     func stop() throws(HardwareError)
 
-    /// Lets devices and vCPUs run, after `stop` or as the first start of a loaded machine.
+    /// Lets devices and vCPUs run, after `stop` or as the first start of a loaded machine, and tells
+    /// the network where the guest is when it has arrived or was taken back since it ran last.
     func start() throws(HardwareError)
 
     /// The state of vCPUs, interrupt chip, clock and devices of a stopped machine.
@@ -57,9 +58,6 @@ public protocol GuestHardware: AnyObject, Sendable {
 
     /// Lets go of everything that was bound at a destination, which will not run the guest.
     func letGo()
-
-    /// Tells the network where the guest is now.
-    func announce()
 }
 
 /// Builds machines at a destination.

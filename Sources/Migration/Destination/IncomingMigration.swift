@@ -122,7 +122,6 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             return .refused(settle(session.refuse(because: .hardware(error))))
         case .running(let machine):
             session.sayRunning()
-            machine.hardware.announce()
             arrived()
             session.close()
             return .running(machine)

@@ -262,7 +262,6 @@ public final class SimulatedGuest: GuestHardware {
     }
 
     /// There is no network to tell.
-    public func announce() {}
 }
 
 extension SimulatedGuest {

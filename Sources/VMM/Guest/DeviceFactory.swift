@@ -60,9 +60,14 @@ enum DeviceFactory {
         let device = NetDevice(
             NetConfiguration(
                 identifier: identifier, tap: net.tap, address: address,
-                maximumTransmissionUnit: net.mtu, queuePairs: Int(net.numQueues / 2),
-                queueSize: net.queueSize, offloadsChecksums: net.offloadChecksum,
-                offloadsSegmentation: net.offloadTSO))
+                maximumTransmissionUnit: net.mtu,
+                hostAddress: net.hostAddress.flatMap { address in
+                    NetConfiguration.HostAddress(
+                        bytes: address.bytes, prefixLength: address.prefixLength)
+                }, hostEthernetAddress: net.hostMAC.flatMap { EthernetAddress($0) },
+                queuePairs: Int(net.numQueues / 2), queueSize: net.queueSize,
+                offloadsChecksums: net.offloadChecksum, offloadsSegmentation: net.offloadTSO,
+                offloadsDatagrams: net.offloadUFO))
         return try member(device, net.slot)
     }
 

@@ -134,7 +134,7 @@ final class DeviceSet: Sendable {
         for member in members { member.device.letGo() }
     }
 
-    /// Tells the world where the guest is now.
+    /// Tells the world that the guest is here, if it does not know that.
     func announce() {
         for device in devices { device.announce() }
     }

@@ -64,6 +64,8 @@ extension KVMGuest: GuestHardware {
             devices.quiesce()
             throw HardwareError(.start, cause: error)
         }
+        // Only now the guest runs here.
+        devices.announce()
     }
 
     func saveState() throws(HardwareError) -> [UInt8] {
@@ -121,10 +123,6 @@ extension KVMGuest: GuestHardware {
     func letGo() {
         devices.letGo()
         platform.serial.unbind()
-    }
-
-    func announce() {
-        devices.announce()
     }
 
     /// Names the operation in an error of the layers below.

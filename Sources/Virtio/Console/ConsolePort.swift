@@ -89,6 +89,9 @@ struct ConsolePort: ~Copyable {
         let input = parts.backlog.prefix(Self.pieceSize)
         guard !input.isEmpty else { return false }
         guard try ring.next(into: &receiveChain) else { return try ring.enableNotifications() }
+        guard !receiveChain.writable.isEmpty else {
+            throw .malformedRequest("without room for input")
+        }
         let count = receiveChain.writable.write(input)
         try ring.complete(head: receiveChain.head, written: UInt32(clamping: count))
         parts.backlog.remove(count)

@@ -81,7 +81,8 @@ public protocol VirtioDevice: AnyObject, Sendable {
     func reclaim() throws(DeviceError)
     /// Lets go of everything, so that the process which released it can have it back.
     func letGo()
-    /// Tells the world where the guest is now.
+    /// Tells the world that the guest is here, if it has arrived or was taken back since it was told
+    /// last. The guest runs. Does not wait.
     func announce()
 
     /// Writes the state of its kind; queues and features are the transport's. It stands still.

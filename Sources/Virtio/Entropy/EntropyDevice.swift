@@ -122,8 +122,12 @@ public final class EntropyDevice: VirtioDevice {
         }
         return [
             try WorkerThread.serving(queue, of: activation, name: identifier) { [self] chain in
-                queue.serve(&chain, until: stop, activation.notifier) { chain in
-                    fill(&chain.writable, from: source, activation.notifier)
+                queue.serve(&chain, until: stop, activation.notifier) {
+                    chain throws(VirtqueueError) in
+                    guard !chain.writable.isEmpty else {
+                        throw .malformedRequest("without room for random bytes")
+                    }
+                    return fill(&chain.writable, from: source, activation.notifier)
                 }
             }
         ]

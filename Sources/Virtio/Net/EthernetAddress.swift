@@ -24,6 +24,9 @@ public struct EthernetAddress: Hashable, Sendable {
         self.bytes = bytes
     }
 
+    /// Whether a packet can come from it: it is neither that of a group nor empty.
+    var isOfOneInterface: Bool { bytes[0] & 1 == 0 && bytes.contains { $0 != 0 } }
+
     /// Reads the usual notation, as in "12:34:56:78:9a:bc"; nil for anything else.
     public init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)

@@ -36,13 +36,16 @@ public struct NetConfiguration: Hashable, Sendable {
     public var offloadsChecksums: Bool
     /// Whether large TCP packets may be left to the other end to cut.
     public var offloadsSegmentation: Bool
+    /// Whether large UDP datagrams, and packets of many datagrams, may be left to the other end.
+    public var offloadsDatagrams: Bool
 
     /// A configuration with the usual values for what is not named.
     public init(
         identifier: String, tap: String? = nil, address: EthernetAddress,
         maximumTransmissionUnit: UInt16? = nil, hostAddress: HostAddress? = nil,
         hostEthernetAddress: EthernetAddress? = nil, queuePairs: Int = 1, queueSize: UInt16 = 256,
-        offloadsChecksums: Bool = true, offloadsSegmentation: Bool = true
+        offloadsChecksums: Bool = true, offloadsSegmentation: Bool = true,
+        offloadsDatagrams: Bool = true
     ) {
         self.identifier = identifier
         self.tap = tap
@@ -54,5 +57,6 @@ public struct NetConfiguration: Hashable, Sendable {
         self.queueSize = queueSize
         self.offloadsChecksums = offloadsChecksums
         self.offloadsSegmentation = offloadsSegmentation
+        self.offloadsDatagrams = offloadsDatagrams
     }
 }

@@ -5,6 +5,7 @@ internal import Synchronization
 final class FrameCounters: Sendable {
     private let bytes = Atomic<UInt64>(0)
     private let frames = Atomic<UInt64>(0)
+    private let dropped = Atomic<UInt64>(0)
 
     /// Counts one frame.
     func add(bytes count: Int) {
@@ -12,11 +13,17 @@ final class FrameCounters: Sendable {
         frames.wrappingAdd(1, ordering: .relaxed)
     }
 
+    /// Counts one frame that was lost here.
+    func addDropped() {
+        dropped.wrappingAdd(1, ordering: .relaxed)
+    }
+
     /// The counters, with names that begin with `direction`.
     func values(_ direction: String) -> [DeviceCounter] {
         [
             DeviceCounter("\(direction)_bytes", bytes.load(ordering: .relaxed)),
             DeviceCounter("\(direction)_frames", frames.load(ordering: .relaxed)),
+            DeviceCounter("\(direction)_dropped", dropped.load(ordering: .relaxed)),
         ]
     }
 }

@@ -11,39 +11,36 @@ public final class NetDevice: VirtioDevice {
         static let announce: UInt16 = 2
     }
 
-    /// What the driver has chosen, and what it was asked.
-    struct Choice: Hashable, Sendable {
-        var activePairs = 1
-        var isAskedToAnnounce = false
-    }
-
-    private struct State {
+    struct State {
         var tap: TapBackend?
         /// What was released, to be taken back.
         var released: TapState?
         /// The tap was taken over, and the guest has not run here since.
         var isFresh = false
-        var choice = Choice()
+        var choice = NetChoice()
+        var isLinkUp = true
     }
 
-    private let configuration: NetConfiguration
-    private let state = Mutex(State())
-    private let activity = DeviceActivity()
-    private let received = FrameCounters()
-    private let transmitted = FrameCounters()
-    private let failures = FailureReport()
+    let configuration: NetConfiguration
+    let state = Mutex(State())
+    let activity = DeviceActivity()
+    let received = FrameCounters()
+    let transmitted = FrameCounters()
+    let failures = FailureReport()
+    let announcer = NetAnnouncer()
 
     /// An interface without its tap.
     public init(_ configuration: NetConfiguration) {
         self.configuration = configuration
+        features = configuration.features(segmentsDatagrams: Tap.segmentsDatagrams)
     }
 
     /// Name of the device.
     public var identifier: String { configuration.identifier }
     /// A network interface.
     public var kind: VirtioDeviceKind { .network }
-    /// As configured.
-    public var features: VirtioFeatures { configuration.features }
+    /// As configured, and as this host's taps allow.
+    public let features: VirtioFeatures
     /// Two queues for each pair and one for control.
     public var queueSizes: [UInt16] {
         Array(repeating: configuration.queueSize, count: 2 * pairCount) + [64]
@@ -53,12 +50,13 @@ public final class NetDevice: VirtioDevice {
 
     /// Reads `struct virtio_net_config`.
     public func readConfiguration(offset: Int, width: Int) -> UInt64 {
-        let isAsked = state.withLock { $0.choice.isAskedToAnnounce }
+        let (choice, isUp) = state.withLock { ($0.choice, $0.isLinkUp) }
         var contents = ConfigurationBytes(count: 12)
-        for (index, byte) in configuration.address.bytes.enumerated() {
+        for (index, byte) in (choice.address ?? configuration.address).bytes.enumerated() {
             contents.set(byte, at: index)
         }
-        contents.set(Link.isUp | (isAsked ? Link.announce : 0), at: 6)
+        contents.set(
+            (isUp ? Link.isUp : 0) | (choice.isAskedToAnnounce ? Link.announce : 0), at: 6)
         contents.set(UInt16(pairCount), at: 8)
         contents.set(configuration.maximumTransmissionUnit ?? 0, at: 10)
         return contents.read(offset: offset, width: width)
@@ -76,7 +74,7 @@ public final class NetDevice: VirtioDevice {
     public func reset() {
         activity.deactivate()
         let tap = state.withLock { state in
-            state.choice = Choice()
+            state.choice = NetChoice()
             return state.tap
         }
         // A tap that keeps its queues drops what comes through them: the next driver chooses anew.
@@ -150,6 +148,8 @@ public final class NetDevice: VirtioDevice {
             throw .unbound(device: identifier)
         }
         try openTap(released)
+        // Whoever had the tap meanwhile may have been heard of.
+        announcer.require()
     }
 
     /// Closes the tap. One that was taken over is still there for whoever released it, unless the
@@ -159,26 +159,10 @@ public final class NetDevice: VirtioDevice {
         state.withLock { $0.tap = nil }
     }
 
-    /// Sends a frame that switches learn from, and asks the driver to announce its addresses.
-    public func announce() {
-        guard let queue = state.withLock({ $0.tap?.queues.first }) else { return }
-        let header = [UInt8](repeating: 0, count: Tap.headerSize)
-        do throws(SystemError) {
-            try queue.tap.descriptor.writeAll(
-                header + announcementFrame(from: configuration.address))
-        } catch {
-            activity.activation?.notifier.tell(.backendFailed(reason: "\(error)"))
-        }
-        guard let activation = activity.activation,
-            activation.features.contains(NetFeature.announcement)
-        else { return }
-        state.withLock { $0.choice.isAskedToAnnounce = true }
-        activation.notifier.configurationChanged()
-    }
-
     /// Writes what the driver has chosen.
     public func save(into writer: inout StateWriter) {
-        writer.append(NetState(choice: state.withLock { $0.choice }))
+        writer.append(
+            state.withLock { NetState(choice: $0.choice, isLinkUp: $0.isLinkUp) })
     }
 
     /// Reads what `save` wrote.
@@ -189,12 +173,17 @@ public final class NetDevice: VirtioDevice {
                 "\(identifier) has \(saved.choice.activePairs) queue pairs, here it has "
                     + "\(pairCount)")
         }
-        state.withLock { $0.choice = saved.choice }
+        state.withLock { state in
+            state.choice = saved.choice
+            state.isLinkUp = saved.isLinkUp
+        }
+        // The guest comes from elsewhere.
+        announcer.require()
     }
 }
 
 extension NetDevice {
-    private var pairCount: Int { max(1, min(configuration.queuePairs, 64)) }
+    var pairCount: Int { max(1, min(configuration.queuePairs, 64)) }
 
     private func releasedTap(_ bytes: [UInt8]) throws(DeviceError) -> TapState {
         do throws(StateError) {
@@ -222,63 +211,6 @@ extension NetDevice {
             }
         } catch {
             throw .system(device: identifier, error)
-        }
-    }
-
-    private func startThreads(
-        _ activation: DeviceActivation, _ stop: StopFlag
-    ) throws(SystemError) -> [WorkerThread] {
-        guard let tap = state.withLock({ $0.tap }) else { return [] }
-        try tap.set(activation.features.tapOffloads)
-        var threads: [WorkerThread] = []
-        for (index, queue) in tap.queues.enumerated() {
-            let receive = activation.queues[2 * index]
-            let transmit = activation.queues[2 * index + 1]
-            guard receive.isEnabled || transmit.isEnabled else { continue }
-            let port = NetPair.Port(
-                receive: receive, transmit: transmit,
-                control: index == 0 ? control(activation) : nil, tap: queue,
-                activation: activation, stop: stop, received: received, transmitted: transmitted
-            ) { [self] error in
-                failures.tell(activation.notifier, "\(error)")
-            }
-            threads.append(
-                try WorkerThread(name: "\(identifier) q\(index)") { stop in
-                    var pair = NetPair(port)
-                    do throws(SystemError) {
-                        try pair.run(stop: stop)
-                    } catch {
-                        activation.notifier.fail("Its frames cannot be moved: \(error)")
-                    }
-                })
-        }
-        return threads
-    }
-
-    /// The control queue is the one after the pairs that the driver knows of.
-    private func control(_ activation: DeviceActivation) -> NetControl? {
-        guard activation.features.contains(NetFeature.controlQueue) else { return nil }
-        let knowsAllPairs = activation.features.contains(NetFeature.multipleQueues)
-        let queue = activation.queues[knowsAllPairs ? 2 * pairCount : 2]
-        return NetControl(queue: queue, notifier: activation.notifier) { [self] command in
-            let isDone = perform(command)
-            // Pairs that are on now look at their queue of the tap again.
-            for index in 0..<pairCount { activation.queues[2 * index].doorbell.signal() }
-            return isDone
-        }
-    }
-
-    private func perform(_ command: NetControl.Command) -> Bool {
-        switch command {
-        case .acknowledgeAnnouncement:
-            state.withLock { $0.choice.isAskedToAnnounce = false }
-            return true
-        case .setQueuePairs(let count):
-            guard (1...pairCount).contains(count), let tap = state.withLock({ $0.tap }),
-                (try? tap.setActivePairs(count)) != nil
-            else { return false }
-            state.withLock { $0.choice.activePairs = count }
-            return true
         }
     }
 }

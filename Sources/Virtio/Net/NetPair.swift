@@ -1,6 +1,6 @@
 internal import LinuxSystem
 
-/// Moves frames between one pair of queues and one queue of the tap, on a thread of its own.
+/// Moves packets between one pair of queues and one queue of the tap, on a thread of its own.
 struct NetPair: ~Copyable {
     /// What the waiter reports.
     private enum Token {
@@ -8,15 +8,16 @@ struct NetPair: ~Copyable {
         static let transmit: UInt64 = 1
         static let control: UInt64 = 2
         static let tap: UInt64 = 3
+        static let announcements: UInt64 = 4
     }
 
-    /// Frames that are moved in one direction before the other has its turn.
+    /// Packets that are moved in one direction before the other has its turn.
     private static let budget = 64
 
     private let port: Port
-    private var receiveChain: DescriptorChain
+    private var receiver: NetReceiver
     private var transmitChain: DescriptorChain
-    /// Whether the tap is waited for. It is not while the driver has no buffers: frames then wait
+    /// Whether the tap is waited for. It is not while the driver has no buffers: packets then wait
     /// in the tap's own queue, and are dropped there when it is full.
     private var isListening = false
 
@@ -26,17 +27,20 @@ struct NetPair: ~Copyable {
         let transmit: DeviceQueue
         /// The control queue, for one pair of a device.
         let control: NetControl?
+        /// What announces the guest, for one pair of a device.
+        let announcements: NetAnnouncer.Schedule?
         let tap: TapBackend.Queue
         let activation: DeviceActivation
         let stop: StopFlag
         let received: FrameCounters
         let transmitted: FrameCounters
+        let isLinkUp: @Sendable () -> Bool
         let fail: @Sendable (SystemError) -> Void
     }
 
-    init(_ port: Port) {
+    init(_ port: Port) throws(SystemError) {
         self.port = port
-        receiveChain = DescriptorChain(memory: port.activation.memory)
+        receiver = try NetReceiver(port)
         transmitChain = DescriptorChain(memory: port.activation.memory)
     }
 
@@ -45,6 +49,7 @@ struct NetPair: ~Copyable {
         let waiter = try EventWaiter(stop: stop)
         try waiter.add(port.receive.doorbell.descriptor, token: Token.receive)
         try waiter.add(port.transmit.doorbell.descriptor, token: Token.transmit)
+        try port.announcements?.add(to: waiter, token: Token.announcements)
         if let control = port.control {
             try waiter.add(control.queue.doorbell.descriptor, token: Token.control)
             control.serve(&transmitChain, until: port.stop)
@@ -52,6 +57,7 @@ struct NetPair: ~Copyable {
         // Doorbells may have rung before a move.
         transmit()
         receive(waiter)
+        defer { receiver.end() }
         try waiter.run { token in
             switch token {
             case Token.receive:
@@ -63,6 +69,8 @@ struct NetPair: ~Copyable {
             case Token.control:
                 port.control?.queue.doorbell.drain()
                 port.control?.serve(&transmitChain, until: port.stop)
+            case Token.announcements:
+                port.announcements?.proceed()
             default:
                 receive(waiter)
             }
@@ -72,18 +80,23 @@ struct NetPair: ~Copyable {
     private mutating func transmit() {
         port.transmit.serve(
             &transmitChain, limit: Self.budget, until: port.stop, port.activation.notifier
-        ) { chain in
+        ) { chain throws(VirtqueueError) in
             let count = chain.readable.byteCount
+            guard (Tap.headerSize...Tap.maximumPacketSize).contains(count) else {
+                throw .malformedRequest(
+                    "of \(count) bytes, which are no packet: \(Tap.headerSize) to "
+                        + "\(Tap.maximumPacketSize) would be one")
+            }
+            guard port.isLinkUp() else {
+                port.transmitted.addDropped()
+                return 0
+            }
             do throws(SystemError) {
                 _ = try chain.readable.empty(from: 0, count: count, to: port.tap.tap.descriptor)
                 port.transmitted.add(bytes: count - Tap.headerSize)
             } catch {
-                // As on any network, a frame that cannot be sent is lost. Those that make no
-                // sense are the driver's affair, and an interface that is down is the host's.
-                switch error.errno {
-                case .invalidArgument, .wouldBlock, .inputOutput, .badDescriptorState: break
-                default: port.fail(error)
-                }
+                port.transmitted.addDropped()
+                if !error.isLossOfOneFrame { port.fail(error) }
             }
             return 0
         }
@@ -92,7 +105,7 @@ struct NetPair: ~Copyable {
     private mutating func receive(_ waiter: borrowing EventWaiter) {
         let outcome = port.receive.withRing(port.activation.notifier) {
             ring throws(VirtqueueError) in
-            try fill(&ring)
+            try receiver.fill(&ring, limit: Self.budget)
         }
         do throws(SystemError) {
             switch outcome {
@@ -111,61 +124,18 @@ struct NetPair: ~Copyable {
             port.fail(error)
         }
     }
+}
 
-    /// Why no frame is moved to the driver any more.
-    private enum ReceiveOutcome {
-        /// The tap is empty, or it is the other direction's turn.
-        case mayHaveMore
-        /// The driver will ring when it has offered buffers.
-        case needsBuffers
-        /// The tap cannot be read; it is tried again when the driver rings.
-        case failed
-    }
-
-    private mutating func fill(_ ring: inout Virtqueue) throws(VirtqueueError) -> ReceiveOutcome {
-        var outcome = ReceiveOutcome.mayHaveMore
-        var count = 0
-        while count < Self.budget, !port.stop.isSet {
-            guard try ring.next(into: &receiveChain) else {
-                if try ring.enableNotifications() { continue }
-                outcome = .needsBuffers
-                break
-            }
-            guard let length = receiveFrame(&outcome) else {
-                ring.putBack()
-                break
-            }
-            try ring.complete(head: receiveChain.head, written: UInt32(clamping: length))
-            port.received.add(bytes: length - Tap.headerSize)
-            count += 1
-        }
-        if count > 0, try ring.needsInterrupt() { port.activation.notifier.interrupt(port.receive) }
-        return outcome
-    }
-
-    /// Reads one frame into the buffers in hand.
-    ///
-    /// - Returns: its length with the header; nil when there is none.
-    private mutating func receiveFrame(_ outcome: inout ReceiveOutcome) -> Int? {
-        do throws(SystemError) {
-            let room = receiveChain.writable.byteCount
-            let length = try receiveChain.writable.fill(
-                from: 0, count: room, by: port.tap.tap.descriptor)
-            // The frame takes one buffer; the kernel leaves that field of the header alone.
-            receiveChain.writable.store(1 as UInt16, at: 10)
-            return length
-        } catch {
-            switch error.errno {
-            case .wouldBlock:
-                break
-            case .badDescriptorState:
-                // The driver has switched this pair off; the doorbell tells when it is on again.
-                outcome = .failed
-            default:
-                port.fail(error)
-                outcome = .failed
-            }
-            return nil
+extension SystemError {
+    /// Whether a packet could not be sent for a reason that says nothing about the next: as on any
+    /// network it is lost. Those that make no sense are the driver's affair, an interface that is
+    /// down or a queue that is full is the host's.
+    var isLossOfOneFrame: Bool {
+        switch errno {
+        case .invalidArgument, .wouldBlock, .inputOutput, .badDescriptorState, .messageTooLong,
+            .noBufferSpace, .noMemory:
+            true
+        default: false
         }
     }
 }

@@ -71,7 +71,15 @@ final class TapBackend: Sendable {
 
     /// Sets what the host may leave to the driver.
     func set(_ offloads: Tap.Offloads) throws(SystemError) {
-        for queue in queues { try queue.tap.set(offloads) }
+        for queue in queues {
+            do throws(SystemError) {
+                try queue.tap.set(offloads)
+            } catch {
+                // A kernel without packets of datagrams cuts them itself: the driver gets by.
+                guard error.errno == .invalidArgument else { throw error }
+                try queue.tap.set(offloads.subtracting(.datagramSegmentation))
+            }
+        }
     }
 
     private func setUp(_ configuration: NetConfiguration) throws(SystemError) {

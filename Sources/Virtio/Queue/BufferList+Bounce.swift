@@ -53,3 +53,31 @@ extension BufferList {
         return try unsafe file.write(part, at: position)
     }
 }
+
+extension BufferList {
+    /// Fills the list from a descriptor in one call, and the start of `bounce` with what is left of
+    /// a packet for which the list is too short. Records the pages as written.
+    ///
+    /// - Returns: the length of the packet, which the list may be shorter than.
+    mutating func fill(
+        by file: borrowing OwnedDescriptor, spillingInto bounce: BounceBuffer
+    ) throws(SystemError) -> Int {
+        // SAFETY: the mapping lives as long as `bounce`.
+        let rest = unsafe MemoryVector(
+            base: bounce.mapping.baseAddress, count: bounce.mapping.count)
+        let done = try unsafe withVectors(from: 0, count: byteCount, file, rest: rest) {
+            (vectors, file) throws(SystemError) in
+            try unsafe file.read(into: vectors)
+        }
+        markDirty(from: 0, count: done)
+        return done
+    }
+
+    /// Copies the first `count` bytes of `bounce` into the list from `offset` on.
+    func write(firstOf bounce: BounceBuffer, count: Int, at offset: Int) {
+        // SAFETY: the run is inside the mapping, which lives as long as `bounce`.
+        let run = unsafe UnsafeRawBufferPointer(
+            start: bounce.mapping.baseAddress, count: max(0, min(count, bounce.mapping.count)))
+        _ = unsafe write(RawSpan(_unsafeBytes: run), at: offset)
+    }
+}

@@ -14,6 +14,9 @@ public struct BufferList: ~Copyable {
     /// What the last vectored call was given.
     @unsafe private var vectors: [MemoryVector] = unsafe []
 
+    /// How many of the first buffers were taken off the list.
+    private var removed = 0
+
     /// The number of bytes, below 4 GiB.
     public private(set) var byteCount = 0
 
@@ -28,7 +31,31 @@ public struct BufferList: ~Copyable {
     mutating func removeAll() {
         ranges.removeAll(keepingCapacity: true)
         segments.removeAll(keepingCapacity: true)
+        removed = 0
         byteCount = 0
+    }
+
+    /// How many buffers there are.
+    var bufferCount: Int { segments.count - removed }
+
+    /// Appends the buffers of another list over the same RAM.
+    mutating func append(_ other: borrowing BufferList) {
+        for index in other.removed..<other.segments.count {
+            ranges.append(other.ranges[index])
+            segments.append(other.segments[index])
+        }
+        byteCount += other.byteCount
+    }
+
+    /// Takes the first buffers off the list, which have `byteCount` bytes.
+    mutating func removeFirst(_ count: Int, byteCount: Int) {
+        removed += min(count, bufferCount)
+        self.byteCount -= min(byteCount, self.byteCount)
+        // Moving what is left costs less than a buffer that was used before.
+        guard removed > bufferCount else { return }
+        ranges.removeFirst(removed)
+        segments.removeFirst(removed)
+        removed = 0
     }
 
     /// Appends a buffer, which must be inside RAM. Empty buffers are left out.
@@ -188,9 +215,10 @@ public struct BufferList: ~Copyable {
         }
     }
 
-    /// Gives a run of bytes to a vectored call.
-    private mutating func withVectors<Value>(
+    /// Gives a run of bytes to a vectored call, followed by `rest` if there is one.
+    mutating func withVectors<Value>(
         from offset: Int, count: Int, _ file: borrowing OwnedDescriptor,
+        rest: MemoryVector? = nil,
         _ body: (
             UnsafeBufferPointer<MemoryVector>, borrowing OwnedDescriptor
         ) throws(SystemError) -> Value
@@ -202,6 +230,7 @@ public struct BufferList: ~Copyable {
         forEachPiece(from: offset, count: count) { piece, _ in
             unsafe vectors.append(MemoryVector(base: piece.baseAddress, count: piece.count))
         }
+        if let rest = unsafe rest { unsafe vectors.append(rest) }
         defer { unsafe swap(&vectors, &self.vectors) }
         return try unsafe vectors.withUnsafeBufferPointer { buffer throws(SystemError) in
             try unsafe body(buffer, file)
@@ -225,7 +254,7 @@ public struct BufferList: ~Copyable {
     ) {
         var skip = max(0, offset)
         var left = min(max(0, count), byteCount - min(skip, byteCount))
-        var index = 0
+        var index = removed
         while left > 0, index < segments.count {
             let segment = segments[index]
             if skip < segment.count {

@@ -71,9 +71,9 @@ public struct Virtqueue: ~Copyable, Sendable {
         return true
     }
 
-    /// Gives the request that was taken last back to the queue, to be taken again.
-    public mutating func putBack() {
-        position.available &-= 1
+    /// Gives the requests that were taken last back to the queue, to be taken again.
+    public mutating func putBack(_ count: UInt16 = 1) {
+        position.available &-= count
     }
 
     /// Returns a request to the driver.
