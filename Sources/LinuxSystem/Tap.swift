@@ -146,11 +146,11 @@ public struct Tap: ~Copyable, Sendable {
         let release = unsafe withUnsafeBytes(of: name.release) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        return segmentsDatagrams(release: release)
+        return hasDatagramSegmentation(release: release)
     }
 
     /// Whether the kernel of a release such as "6.12.10-amd64" has it.
-    static func segmentsDatagrams(release: String) -> Bool {
+    package static func hasDatagramSegmentation(release: String) -> Bool {
         let parts = release.split(separator: ".").map { Int($0.prefix { $0.isNumber }) ?? 0 }
         guard let major = parts.first else { return false }
         return (major, parts.count > 1 ? parts[1] : 0) >= (6, 2)

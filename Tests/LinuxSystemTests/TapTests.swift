@@ -15,7 +15,7 @@ struct TapTests {
             ("5.15.0-1", false), ("6", false), ("", false), ("x.y", false),
         ])
     func datagramsAreCutByKernelsThatCan(release: String, expected: Bool) {
-        #expect(Tap.segmentsDatagrams(release: release) == expected)
+        #expect(Tap.hasDatagramSegmentation(release: release) == expected)
     }
 
     @Test func kernelThatSaysSoTakesPacketsOfDatagrams() throws {
