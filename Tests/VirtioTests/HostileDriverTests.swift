@@ -46,7 +46,7 @@ private struct Victim {
             sound = (0, [.readable(0x8000, 16), .writable(0x9000, 513)])
             support = [file]
         case .console:
-            let loop = try SerialLoop(name: "consoles")
+            let loop = try EventLoop(name: "consoles")
             let device = try ConsoleDevice(
                 ConsoleConfiguration(identifier: "__console", output: .null), loop: loop)
             let pair = try StreamSocket.pair(name: "console")
