@@ -110,4 +110,9 @@ extension KVMVirtualProcessor {
             guard error.errno == .invalidArgument else { throw error }
         }
     }
+
+    /// Sends a non-maskable interrupt. The call waits while the processor runs on another thread.
+    public func injectNMI() throws(SystemError) {
+        _ = try descriptor.request(CLINUX_KVM_NMI, "send a non-maskable interrupt to")
+    }
 }

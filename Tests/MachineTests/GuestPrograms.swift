@@ -55,6 +55,16 @@ extension GuestProgram {
         + store(0x1ff, at: 0xfee0_00f0) + store(0xb, at: 0xfee0_03e0)
         + store(0x2_0024, at: 0xfee0_0320) + store(1_000_000, at: 0xfee0_0380) + sleepForEver
 
+    /// Counts for ever, with tables that take interrupts.
+    static let countWithTables: [UInt8] = enter + count
+
+    /// Where the handler of the non-maskable interrupt counts.
+    static let interruptCounter: UInt32 = 0x20_0010
+
+    /// inc dword [interruptCounter]; jmp to itself
+    static let nonMaskableHandler: [UInt8] =
+        [0xff, 0x05] + bytes(interruptCounter) + [0xeb, 0xfe]
+
     /// Reads the serial port's interrupt identification, counts, ends the interrupt at both chips
     /// and sleeps again with an empty stack: mov dx, 0x3fa; in al, dx; inc dword [counter]; then as
     /// it says. There is no IRET, which KVM cannot emulate in protected mode.

@@ -1,6 +1,6 @@
 import GuestMemory
 
-/// The tables with which a 32-bit guest takes interrupt 0x24.
+/// The tables with which a 32-bit guest takes interrupt 0x24 and the non-maskable interrupt.
 enum InterruptTables {
     /// The two operands of LGDT and LIDT, 8 bytes apart.
     static let pointers: UInt32 = 0x20_0800
@@ -21,10 +21,17 @@ enum InterruptTables {
         tables.append(UInt64(0x00cf_9300_0000_ffff))
         try memory.write(tables.bytes, at: GuestAddress(UInt64(pointers)))
 
-        // An interrupt gate of the most privileged level.
+        try write(GuestProgram.handler, at: handler, vector: vector, to: memory)
+        try write(GuestProgram.nonMaskableHandler, at: handler + 0x100, vector: 2, to: memory)
+    }
+
+    /// Writes a handler and an interrupt gate of the most privileged level to it.
+    private static func write(
+        _ code: [UInt8], at address: UInt32, vector: UInt32, to memory: GuestRAM
+    ) throws {
         let gate =
-            UInt64(handler & 0xffff) | 0x10 << 16 | 0x8e00 << 32 | UInt64(handler >> 16) << 48
+            UInt64(address & 0xffff) | 0x10 << 16 | 0x8e00 << 32 | UInt64(address >> 16) << 48
         try memory.store(gate, at: GuestAddress(UInt64(gates + 8 * vector)))
-        try memory.write(GuestProgram.handler, at: GuestAddress(UInt64(handler)))
+        try memory.write(code, at: GuestAddress(UInt64(address)))
     }
 }

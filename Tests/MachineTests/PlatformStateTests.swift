@@ -266,6 +266,7 @@ struct PlatformStateTests {
         writer.append(processors)
         other.platform.serial.save(into: &writer)
         writer.append(GuestEventState(pending: nil))
+        writer.append(PlatformEventsState())
         return writer.bytes
     }
 

@@ -58,7 +58,7 @@ extension FirmwareTables {
         static let all = noVideo | noPowerSaving | noRealTimeClock
     }
 
-    /// Flags (section 5.2.9, table 5.10).
+    /// Flags (section 5.2.9).
     private enum FixedFlags {
         static let flushesCaches: UInt32 = 1 << 0
         static let processorHalts: UInt32 = 1 << 2  // the power state C1 works

@@ -15,7 +15,13 @@ extension FirmwareTables {
             .name("_S5", .package([.integer(UInt64(PortLayout.offSleepType)), .integer(0)])),
             .scope(
                 .root("_SB"),
-                [hostBridge, motherboard, serialPort] + processors),
+                [
+                    // First: what follows refers to its names.
+                    .ports(
+                        "EVNT", PortLayout.events,
+                        doublewords: ["EVTS", "ADDS", "RMVS", "EJCT"]),
+                    hostBridge, motherboard, serialPort, panicPort, powerButton, eventDevice,
+                ] + processors),
         ]
     }
 
@@ -40,7 +46,7 @@ extension FirmwareTables {
                 .name("_CCA", .integer(1)),  // devices see what the caches have
                 .name("_CRS", AMLResource.list(windows)),
                 operatingSystemCapabilities,
-            ])
+            ] + slots + [slotEvents])
     }
 
     /// _OSC of a PCI host bridge: which features the guest's kernel may take over (ACPI 6.5,
@@ -87,6 +93,7 @@ extension FirmwareTables {
                     "_CRS",
                     AMLResource.list([
                         .memory(PhysicalLayout.pciConfiguration), .ports(PortLayout.sleep),
+                        .ports(PortLayout.events),
                     ])),
             ])
     }
@@ -103,6 +110,16 @@ extension FirmwareTables {
                     AMLResource.list([
                         .ports(SerialPort.ports), .interrupt(SerialPort.interruptLine),
                     ])),
+            ])
+    }
+
+    private var panicPort: AMLObject {
+        .device(
+            "PNIC",
+            [
+                .name("_HID", .text("QEMU0001")),
+                .name("_UID", .integer(0)),
+                .name("_CRS", AMLResource.list([.ports(PortLayout.panic)])),
             ])
     }
 

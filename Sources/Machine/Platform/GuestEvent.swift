@@ -9,4 +9,7 @@ public enum GuestEvent: Hashable, Sendable {
 
     /// The guest cannot go on: a triple fault, or something that KVM cannot do for it.
     case crashed(description: String)
+
+    /// The guest's kernel has panicked without a crash kernel to go on with, and said so by pvpanic.
+    case panicked
 }

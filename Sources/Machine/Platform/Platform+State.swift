@@ -12,6 +12,7 @@ extension Platform {
         ComponentVersion(name: ProcessorsState.name, version: ProcessorsState.version),
         SerialPort.component,
         ComponentVersion(name: GuestEventState.name, version: GuestEventState.version),
+        ComponentVersion(name: PlatformEventsState.name, version: PlatformEventsState.version),
     ]
 
     /// Appends the state of a paused platform whose devices are quiet. Interrupts that were
@@ -34,6 +35,7 @@ extension Platform {
         }
         serial.save(into: &writer)
         writer.append(GuestEventState(pending: pendingEvent))
+        writer.append(events.registers.saved)
     }
 
     /// Puts a saved state into a platform that never ran. It writes nothing to the guest's RAM;
@@ -47,12 +49,14 @@ extension Platform {
         let clock: ClockState
         let states: ProcessorsState
         let event: GuestEventState
+        let told: PlatformEventsState
         do throws(StateError) {
             chips = try reader.read()
             clock = try reader.read()
             states = try reader.read()
             try serial.load(from: &reader)
             event = try reader.read()
+            told = try reader.read()
             try checkIdentifiers(of: states, path: reader.path)
         } catch {
             throw .state(error)
@@ -62,6 +66,7 @@ extension Platform {
         let skipped = try restore(states)
         pendingState.withLock { $0 = states.processors }
         noteArrival(pending: event.pending)
+        events.registers.saved = told
         return skipped
     }
 

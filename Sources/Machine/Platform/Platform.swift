@@ -4,7 +4,7 @@ import LinuxSystem
 import Synchronization
 
 /// The x86-64 machine of a guest without its PCI devices: RAM, processors, interrupt chips, clock,
-/// serial port and power ports, and the buses on which devices are placed.
+/// serial port, power ports and events, and the buses on which devices are placed.
 ///
 /// Its processors are parked until `start`. One owner at a time starts, pauses, saves and loads it;
 /// buses, interrupts and the event loop can be used from any thread. A guest that starts anew gets
@@ -30,6 +30,9 @@ public final class Platform: Sendable {
 
     /// The serial port, which is bound to nothing at first.
     public let serial: SerialPort
+
+    /// What the guest is told through ACPI.
+    public let events: PlatformEvents
 
     /// What CPUID answers in the guest.
     public let cpuid: GuestCPUID
@@ -81,11 +84,16 @@ public final class Platform: Sendable {
         do throws(InterruptError) {
             serial = SerialPort(
                 interrupt: try interrupts.allocateLine(SerialPort.interruptLine))
+            events = PlatformEvents(
+                interrupt: try interrupts.allocateLine(PortLayout.eventInterrupt)
+            ) { relay.raise(.panicked) }
         } catch {
             throw .interrupt(error)
         }
         do throws(BusError) {
             try ports.insert(serial, at: SerialPort.ports)
+            try ports.insert(events.registers, at: PortLayout.events)
+            try ports.insert(events.panicPort, at: PortLayout.panic)
             try insertPowerPorts(into: ports) { relay.raise($0) }
         } catch {
             throw .bus(error)
@@ -126,6 +134,7 @@ public final class Platform: Sendable {
         phase.withLock { $0.isRunning = true }
         for processor in processors { processor.resume() }
         serial.resume()
+        events.registers.repeatPending()
     }
 
     /// Brings all processors out of the guest, all at the same time, and waits for them. Accesses
@@ -140,6 +149,14 @@ public final class Platform: Sendable {
             phase.isRunning = false
         }
         serial.quiesce()
+    }
+
+    /// Sends a non-maskable interrupt to all processors, as a PC's button for it does. It reaches
+    /// those of a guest that is paused when they run again. From any thread.
+    public func injectNMI() throws(PlatformError) {
+        for processor in processors {
+            try platform { () throws(SystemError) in try processor.injectNMI() }
+        }
     }
 
     /// Loads a kernel and the ACPI tables into fresh memory; the next `start` starts it.

@@ -25,6 +25,8 @@ final class Processor: Sendable {
         var command = Command.park
         /// Whether the thread is, or will be as soon as it wakes up, in the guest.
         var isRunning = false
+        /// Whether the thread is to inject a non-maskable interrupt before it runs on or parks.
+        var owesNMI = false
     }
 
     private let ports: IOBus
@@ -87,6 +89,21 @@ final class Processor: Sendable {
         }
     }
 
+    /// Sends a non-maskable interrupt, from any thread.
+    func injectNMI() throws(SystemError) {
+        let isRunning = try control.withLock { (control) throws(SystemError) in
+            // The kernel makes other threads wait until the processor leaves the guest.
+            if control.isRunning {
+                control.owesNMI = true
+                hardware.requestImmediateExit(true)
+            } else {
+                try hardware.injectNMI()
+            }
+            return control.isRunning
+        }
+        if isRunning { thread.withLock { $0 }?.kick() }
+    }
+
     /// Ends the thread, for good.
     func end() {
         requestPause()
@@ -123,7 +140,7 @@ final class Processor: Sendable {
             do throws(SystemError) {
                 let exit = try hardware.run()
                 if exit == .interrupted {
-                    if control.withLock({ $0.command != .run }) { break }
+                    if try !goesOnAfterInterruption() { break }
                 } else {
                     event = handle(exit)
                 }
@@ -134,9 +151,24 @@ final class Processor: Sendable {
         if let event { report(event) }
         control.withLock { control in
             if control.command == .run { control.command = .park }
+            if control.owesNMI { try? hardware.injectNMI() }
+            control.owesNMI = false
             control.isRunning = false
         }
         parked.signal()
+    }
+
+    /// Whether the run was interrupted for something else than parking, which is done then.
+    private func goesOnAfterInterruption() throws(SystemError) -> Bool {
+        try control.withLock { (control) throws(SystemError) in
+            guard control.command == .run else { return false }
+            if control.owesNMI {
+                control.owesNMI = false
+                hardware.requestImmediateExit(false)
+                try hardware.injectNMI()
+            }
+            return true
+        }
     }
 
     /// Does what the guest wants from the outside.

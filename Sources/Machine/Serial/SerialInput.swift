@@ -10,6 +10,8 @@ final class SerialInput: Sendable {
         var watch: EventLoop.Watch?
         var isHeld = true
         var hasEnded = false
+
+        var canWatch: Bool { !isHeld && !hasEnded && watch == nil }
     }
 
     /// The most that is read at once; the device keeps twice as much at most.
@@ -35,13 +37,18 @@ final class SerialInput: Sendable {
 
     /// Goes on after the guest has taken input, unless it is held or at its end.
     func resume() {
-        state.withLock { state in
-            guard !state.isHeld, !state.hasEnded, state.watch == nil else { return }
-            // A file that cannot be waited for is no terminal and no pipe: it gives nothing.
-            state.watch = try? loop.watch(source.descriptor, for: .readable) { [weak self] _ in
-                self?.pump()
+        guard state.withLock({ $0.canWatch }) else { return }
+        // No handler runs meanwhile: one that pauses has let go of its watch a moment before the
+        // loop has, and the loop takes one watch for each descriptor.
+        loop.perform {
+            state.withLock { state in
+                guard state.canWatch else { return }
+                // A file that cannot be waited for is no terminal and no pipe: it gives nothing.
+                state.watch = try? loop.watch(source.descriptor, for: .readable) { [weak self] _ in
+                    self?.pump()
+                }
+                state.hasEnded = state.watch == nil
             }
-            state.hasEnded = state.watch == nil
         }
     }
 

@@ -22,6 +22,7 @@ struct GuestEventState: VersionedState, Equatable {
         case .crashed(let description):
             writer.append(3 as UInt8)
             writer.appendString(String(description.prefix(Self.descriptionLimit)))
+        case .panicked: writer.append(4 as UInt8)
         }
     }
 
@@ -33,6 +34,7 @@ struct GuestEventState: VersionedState, Equatable {
         case 3:
             pending = .crashed(
                 description: String(try reader.readString().prefix(Self.descriptionLimit)))
+        case 4: pending = .panicked
         case let other: throw reader.invalid("the event has kind \(other)")
         }
     }

@@ -282,6 +282,11 @@ extension Controller {
             environment.logger.error("The guest has crashed: \(reason)")
             discardGuest()
             exit(1)
+        case .panicked:
+            environment.logger.error("The guest's kernel has panicked")
+            environment.events.record(.panicked)
+            discardGuest()
+            exit(1)
         }
     }
 

@@ -70,6 +70,11 @@ final class KVMGuest: Sendable {
             devices = DeviceSet(
                 try DeviceFactory.makeDevices(configuration, loop: platform.loop))
             for member in devices.members { try insert(member) }
+            platform.events.onCrashKernelStart {
+                environment.logger.warning(
+                    "The guest's kernel has panicked and starts its crash kernel")
+                environment.events.record(.panicked)
+            }
         } catch {
             throw .machine("\(error)")
         }

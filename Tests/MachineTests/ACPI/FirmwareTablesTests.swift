@@ -139,6 +139,11 @@ private func bootedTables(processorCount: Int) throws -> (GuestRAM, TableReader)
             #expect(source.components(separatedBy: "\"ACPI0007\"").count == processorCount + 1)
             #expect(source.contains("\"PNP0501\""))
             #expect(source.contains("Name (_S5"))
+            #expect(source.contains("\"QEMU0001\""))
+            #expect(source.contains("\"ACPI0013\""))
+            #expect(source.contains("Notify (\\_SB.PWRB, 0x80)"))
+            #expect(source.components(separatedBy: "Method (_EJ0, 1, Serialized)").count == 32)
+            #expect(source.contains("Notify (S1F, 0x03)"))
         }
     }
 }

@@ -29,7 +29,7 @@ indirect enum AMLValue {
         return .integer(UInt64((letters << 16 | digits).byteSwapped))
     }
 
-    /// A universally unique identifier in the mixed byte order of ACPI (section 19.6.142, ToUUID).
+    /// A universally unique identifier in the mixed byte order of ACPI (ToUUID of its source language).
     static func uuid(_ text: String) -> AMLValue {
         let digits = Array(text.filter { $0 != "-" })
         var bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
