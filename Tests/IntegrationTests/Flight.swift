@@ -17,6 +17,10 @@ struct GuestPlan {
     var hasDisk = false
     /// Whether it answers on the tap of its network.
     var hasNetwork = false
+    /// Further words for the test guest.
+    var words: [String] = []
+    /// Further options of `martlet run`.
+    var options: [String] = []
 }
 
 /// A guest on its way through VMMs, followed all the time: its reports must go on from where they
@@ -90,6 +94,14 @@ final class Flight {
         vmm = destination
     }
 
+    /// Waits for a report in which a counter has a value.
+    func expectCount(_ key: String, _ value: UInt64) async throws {
+        try await eventually("\(key)=\(value), not \(String(describing: report))\n\(vmm.log)") {
+            _ = try readReports()
+            return report?.count(key) == value
+        }
+    }
+
     /// Waits until all of the guest's workloads have verified something that they did after now.
     func expectWork() async throws {
         _ = try readReports()
@@ -153,10 +165,10 @@ final class Flight {
 extension GuestPlan {
     /// The options of `martlet run`.
     func arguments(in lab: Lab, serialPath: String) throws -> [String] {
-        var words = ["cpus=\(processors)", "report=50"]
+        var words = ["cpus=\(processors)", "report=50"] + self.words
         if let memoryWork { words.append("memory=\(memoryWork)") }
         let cpus = "boot=\(processors)" + (profile.map { ",profile=\($0)" } ?? "")
-        var options = ["--cpus", cpus, "--memory", memory]
+        var options = self.options + ["--cpus", cpus, "--memory", memory]
         options += [
             "--kernel", try #require(Prerequisites.guest), "--serial", "file=\(serialPath)",
         ]

@@ -17,6 +17,12 @@ extension Conductor {
         addMemory(to: &line)
         addDisks(to: &line)
         addNetwork(to: &line)
+        if let hotPlug {
+            line.add("pci_slots", hotPlug.functions)
+            line.add("pci_added", hotPlug.added)
+            line.add("pci_ejected", hotPlug.ejected)
+            line.add("power_button", hotPlug.presses)
+        }
         line.add("errors", guest.reporter.errors)
         guest.reporter.write(line)
     }

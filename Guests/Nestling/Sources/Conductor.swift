@@ -4,6 +4,7 @@ import Intrinsics
 /// end.
 struct Conductor {
     let guest: Guest
+    var hotPlug: HotPlug?
     private var worker: Worker
     private let processor: Processor
     private var nextReport: UInt64
@@ -17,6 +18,7 @@ struct Conductor {
         processor = guest.processors[0]
         worker = Worker(processor, guest)
         let clock = guest.clock
+        hotPlug = guest.options.hotPlug.map { HotPlug($0, clock) }
         reportInterval = clock.cycles(milliseconds: guest.options.reportMilliseconds)
         nextReport = clock.start + reportInterval
         listeningInterval = clock.cycles(milliseconds: 10)
@@ -55,6 +57,7 @@ struct Conductor {
     /// Bytes that came on the serial port are commands.
     private mutating func listen(_ now: UInt64) {
         nextListening = now + listeningInterval
+        hotPlug?.step(now)
         guard let byte = guest.reporter.serial.receive() else { return }
         switch byte {
         case UInt8(ascii: "r"):

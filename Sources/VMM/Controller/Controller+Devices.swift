@@ -24,6 +24,8 @@ enum NewDevice {
 extension Controller {
     /// Puts a device into the guest, or into its configuration where it has not been booted.
     func add(_ device: NewDevice, _ reply: consuming APIReply) {
+        // What is gone for the guest shall be in nobody's way.
+        removeEjectedDevices()
         let added: AddedDevice?
         do throws(APIFailure) {
             added = try add(device)
@@ -119,6 +121,20 @@ extension Controller {
             try hardware.resizeDisk(named: data.id, to: data.desiredSize)
         } catch {
             throw APIFailure(.badRequest, "Disk \(data.id) cannot be resized", "\(error)")
+        }
+    }
+
+    /// Presses the power button; a paused guest finds that out when it runs.
+    func pressPowerButton() {
+        slot.hardware?.platform.events.pressPowerButton()
+    }
+
+    /// Sends the interrupt that cannot be masked to all vCPUs.
+    func injectNMI() throws(GuestError) {
+        do throws(PlatformError) {
+            try slot.hardware?.platform.injectNMI()
+        } catch {
+            throw .machine("\(error)")
         }
     }
 

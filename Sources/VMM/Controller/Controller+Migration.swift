@@ -22,6 +22,7 @@ extension Controller {
                     .badRequest, "vm.send-migration is refused",
                     "The guest's memory is private; local=on needs memory shared=on"))
         }
+        removeEjectedDevices()
         let guest: MovableGuest<KVMGuest>
         switch takeSlot() {
         case .running(let machine): guest = .running(machine)

@@ -130,8 +130,8 @@ final class Controller {
             finishChange(reply) { () throws(APIFailure) in try removeDevice(data.id) }
         case .resizeDisk(let data):
             finishChange(reply) { () throws(APIFailure) in try resizeDisk(data) }
-        case .powerButton: reply.fail(APIFailure(.internalError, "not supported by Martlet yet"))
-        case .nmi: reply.fail(APIFailure(.internalError, "not supported by Martlet yet"))
+        case .powerButton: finish(reply) { () throws(GuestError) in pressPowerButton() }
+        case .nmi: finish(reply) { () throws(GuestError) in try injectNMI() }
         case .sendMigration(let data): send(data, reply)
         case .receiveMigration(let data): receive(data, reply)
         case .migrationProgress:

@@ -32,6 +32,7 @@ extension KVMGuest {
             throw .machine("\(error)")
         }
         setConfiguration(configuration)
+        platform.events.hotPlug.deviceAdded(slot: member.slot)
         return AddedDevice(
             id: member.device.identifier,
             bdf: "\(PCIAddress(device: UInt8(truncatingIfNeeded: member.slot)))")
@@ -51,6 +52,7 @@ extension KVMGuest {
         guard let member = devices.members.first(where: { $0.device.identifier == identifier })
         else { return }
         bus.noteRemovalRequest(slot: member.slot)
+        platform.events.hotPlug.requestRemoval(slot: member.slot)
     }
 
     /// The guest has ejected what is in a slot; called on the thread of the vCPU that did. The

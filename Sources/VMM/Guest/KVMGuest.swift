@@ -78,6 +78,8 @@ final class KVMGuest: Sendable {
         } catch {
             throw .machine("\(error)")
         }
+        // Not strongly: the platform is this guest's.
+        platform.events.hotPlug.onEject { [weak self] slot in self?.eject(slot: slot) }
     }
 
     deinit {

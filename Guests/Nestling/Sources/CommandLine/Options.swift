@@ -19,6 +19,7 @@ struct Options {
     var fill: FillOptions?
     var disks = [4 of DiskOptions?](repeating: nil)
     var network: NetworkOptions?
+    var hotPlug: HotPlugOptions?
     /// The first word that was not understood.
     private(set) var unknown: Text?
 
@@ -78,6 +79,10 @@ struct Options {
             guard let disk = DiskOptions(value) else { return false }
             disks[disk.number] = disk
             return true
+        }
+        if name == "hotplug" {
+            hotPlug = HotPlugOptions(value)
+            return hotPlug != nil
         }
         guard let value else { return false }
         if name == "fill" {
