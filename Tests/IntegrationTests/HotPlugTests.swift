@@ -128,6 +128,26 @@ extension GuestTests {
             try await flight.expectWork()
         }
 
+        @Test func diskGetsAnotherSizeAndMovesWithIt() async throws {
+            let flight = try await Flight(in: Lab())
+            _ = try flight.vmm.client.addDisk(disk("extra", in: flight.lab))
+
+            try flight.vmm.client.resizeDisk(ResizeDiskData(id: "_disk0", desiredSize: 3 << 20))
+            let path = flight.lab.path("extra")
+            #expect(try OwnedDescriptor(opening: path).storageSize == 3 << 20)
+            for (id, size, status, words) in [
+                ("nothing", 1 << 20, 404, "nothing"), ("__rng", 1 << 20, 400, "__rng"),
+                ("_disk0", 1000, 400, "multiple"), ("_disk0", 0, 400, "multiple"),
+            ] as [(String, UInt64, Int, String)] {
+                let reasons = refusal(status) { () throws(APIClientError) in
+                    try flight.vmm.client.resizeDisk(ResizeDiskData(id: id, desiredSize: size))
+                }
+                #expect(reasons.contains(words), "\(reasons)")
+            }
+            try await flight.move(by: .unix)
+            #expect(try flight.vmm.client.info().config.disks.map(\.id) == ["_disk0"])
+        }
+
         @Test func devicesThatCannotBeRemovedAreNamed() async throws {
             let flight = try await Flight(in: Lab())
 
