@@ -21,8 +21,11 @@ public final class MartletProcess: Sendable {
     ///   - name: names its socket and its log in `folder`.
     ///   - folder: an existing folder for the socket and the log.
     ///   - arguments: further options of `martlet run`, such as a guest's.
+    ///   - input: its standard input; nil for none.
+    ///   - output: its standard output; nil for none.
     public init(
-        executable: String, name: String, folder: String, arguments: [String] = []
+        executable: String, name: String, folder: String, arguments: [String] = [],
+        input: SharedDescriptor? = nil, output: SharedDescriptor? = nil
     ) throws(HarnessError) {
         let socket = "\(folder)/\(name).sock"
         logPath = "\(folder)/\(name).log"
@@ -32,6 +35,7 @@ public final class MartletProcess: Sendable {
                 path: executable,
                 arguments: ["run", "--api-socket", socket, "--log-file", logPath, "-v"]
                     + arguments,
+                input: input, output: output,
                 errors: SharedDescriptor(
                     try OwnedDescriptor(opening: logPath, [.write, .create, .append])))
         } catch {

@@ -22,6 +22,12 @@ public enum MigrationError: Error, Equatable, Sendable {
     /// Pre-copy did not converge in time.
     case timeout(seconds: UInt64)
 
+    /// The first pass over all memory took as long as pre-copy may.
+    case tooSlow(seconds: UInt64, sentBytes: UInt64)
+
+    /// The time for pre-copy ended while the destination had been silent for so long.
+    case unanswered(milliseconds: UInt64, timeoutSeconds: UInt64)
+
     /// The guest would have stood still for too long.
     case blackoutLimit(milliseconds: UInt64)
 
@@ -53,6 +59,13 @@ extension MigrationError: CustomStringConvertible {
         case .timeout(let seconds):
             "The guest writes faster than its memory can be sent: pre-copy did not converge "
                 + "within \(seconds) s; allow a longer downtime_ms, or use timeout_strategy=ignore"
+        case .tooSlow(let seconds, let bytes):
+            "Sending the guest's memory for the first time (\(bytes) bytes so far) took all of the "
+                + "\(seconds) s: the connection is too slow for that; allow a longer timeout_s, or "
+                + "use timeout_strategy=ignore"
+        case .unanswered(let milliseconds, let seconds):
+            "The destination had not answered for \(milliseconds) ms when the \(seconds) s of "
+                + "timeout_s were over; look whether its VMM and the network are alive"
         case .blackoutLimit(let milliseconds):
             "The guest would have stood still for more than \(milliseconds) ms; allow a longer "
                 + "downtime_ms, or use timeout_strategy=ignore"

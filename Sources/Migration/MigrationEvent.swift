@@ -8,6 +8,8 @@ public enum MigrationEvent: Equatable, Sendable {
     case finished(MigrationSummary)
     /// The guest stays with this source.
     case failed(reason: String)
+    /// The guest stays with this source, because somebody wished so or because it has ended.
+    case cancelled(reason: String)
     /// The answer of the destination was lost; the source holds the guest until it knows.
     case inDoubt(reason: String)
     /// A destination listens.

@@ -16,6 +16,7 @@ import Testing
         case .resizeDisk: #"{"id": "_disk0", "desired_size": 4096}"#
         case .sendMigration: send
         case .receiveMigration: receive
+        case .resolveMigration: #"{"owner": "Source"}"#
         default: ""
         }
     }

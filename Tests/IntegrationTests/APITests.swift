@@ -35,6 +35,8 @@ extension GuestTests {
                 try vmm.client.removeDevice("_disk0")
             case .resizeDisk:
                 try vmm.client.resizeDisk(ResizeDiskData(id: "_disk0", desiredSize: 1 << 20))
+            case .resolveMigration:
+                try vmm.client.resolveMigration(ResolveMigrationData(owner: .source))
             case .ping, .shutdownVMM, .boot, .pause, .resume, .info, .counters, .shutdown, .delete,
                 .reboot, .powerButton, .nmi, .migrationProgress, .cancelMigration:
                 try vmm.client.perform(endpoint)
@@ -73,8 +75,12 @@ extension GuestTests {
 
             // No guest.
             let guestCalls = Self.all.subtracting(Self.always)
-                .subtracting([.shutdownVMM, .create, .receiveMigration, .cancelMigration])
-            expectRefusals([404: guestCalls, 500: [.cancelMigration]], vmm, lab)
+                .subtracting([
+                    .shutdownVMM, .create, .receiveMigration, .cancelMigration,
+                    .resolveMigration,
+                ])
+            expectRefusals(
+                [404: guestCalls, 500: [.cancelMigration, .resolveMigration]], vmm, lab)
             #expect(try client.ping().pid == Int64(vmm.process.identifier))
             #expect(try client.migrationProgress().phase == "none")
 
@@ -88,12 +94,14 @@ extension GuestTests {
                         .pause, .resume, .counters, .shutdown, .reboot, .sendMigration,
                         .resizeDisk, .powerButton, .nmi, .removeDevice,
                     ],
-                    500: [.create, .receiveMigration, .cancelMigration],
+                    500: [.create, .receiveMigration, .cancelMigration, .resolveMigration],
                 ], vmm, lab)
 
             // Running.
             try client.perform(.boot)
-            let running: Set<Endpoint> = [.create, .boot, .receiveMigration, .cancelMigration]
+            let running: Set<Endpoint> = [
+                .create, .boot, .receiveMigration, .cancelMigration, .resolveMigration,
+            ]
             expectRefusals([500: running.union([.resume])], vmm, lab)
             #expect(try client.info().state == .running)
             #expect(try client.info().memoryActualSize == 512 << 20)
@@ -213,8 +221,8 @@ extension GuestTests {
                 for endpoint in Self.all.subtracting(Self.always) {
                     switch endpoint {
                     case .info, .counters, .cancelMigration, .ping, .migrationProgress: continue
-                    // The nearer reason is that there is a guest already.
-                    case .create, .receiveMigration:
+                    // The nearer reason is that there is a guest already, or no doubt.
+                    case .create, .receiveMigration, .resolveMigration:
                         refusal(500) { () throws(APIClientError) in
                             try call(endpoint, vmm, scene.flight.lab)
                         }

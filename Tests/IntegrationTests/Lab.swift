@@ -20,13 +20,20 @@ final class Lab: Sendable {
 
     /// Starts a VMM in this network, and waits until it answers.
     ///
-    /// - Parameter name: names its socket and its log.
-    func start(_ name: String, _ arguments: [String] = []) throws -> MartletProcess {
+    /// - Parameters:
+    ///   - name: names its socket and its log.
+    ///   - input: its standard input; nil for none.
+    ///   - output: its standard output; nil for none.
+    func start(
+        _ name: String, _ arguments: [String] = [], input: SharedDescriptor? = nil,
+        output: SharedDescriptor? = nil
+    ) throws -> MartletProcess {
         let executable = try #require(Prerequisites.executable)
         let folder = temporary.path
         return try inNetwork {
             try MartletProcess(
-                executable: executable, name: name, folder: folder, arguments: arguments)
+                executable: executable, name: name, folder: folder, arguments: arguments,
+                input: input, output: output)
         }
     }
 

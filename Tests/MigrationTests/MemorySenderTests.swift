@@ -14,6 +14,8 @@ import Testing
 
     /// Collects what would be sent.
     private final class Sink: MemorySink {
+        var isMemoryWanted: Bool { wantedBatches > batches.count }
+        var wantedBatches = Int.max
         var contents: [MemoryRange] = []
         var zeros: [MemoryRange] = []
         var batches: [UInt64] = []

@@ -68,6 +68,61 @@ extension SimulationTests {
         }
     }
 
+    /// The guest resets itself, shuts down or crashes at every step: whoever has it at the end acts
+    /// on that, once.
+    @Test(arguments: Variant.all)
+    func guestEventAtEveryStepIsCarriedOutOnceByTheOwner(variant: Variant) throws {
+        let seed = Self.seeds[0]
+        let steps = try variant.migration(seed: seed, faults: []).run().steps
+        var carriedOut: [SimulatedFault.Place: Int] = [:]
+        for (place, step, kind) in Self.events(in: steps) {
+            let fault = SimulatedFault(place: place, step: step, kind: kind)
+            let report = try variant.migration(seed: seed, faults: [fault]).run()
+            #expect(report.violations == [], "seed \(seed), \(variant), \(fault): \(report)")
+            #expect(
+                report.raised.isEmpty || report.carriedOut.count == 1,
+                "seed \(seed), \(variant), \(fault): \(report)")
+            for place in report.carriedOut { carriedOut[place, default: 0] += 1 }
+        }
+        // A guest that stands still from the beginning to the end does nothing.
+        #expect(carriedOut.isEmpty == variant.isPaused)
+        #expect(variant.isPaused || carriedOut.keys.count == 2, "\(carriedOut)")
+    }
+
+    /// The same while something else goes wrong.
+    @Test func guestEventsAmongFaultsBreakNoRule() throws {
+        let first = environmentSeed ?? 5000
+        for seed in first..<(first + (environmentSeed == nil ? 300 : 1)) {
+            var random = SplitMix64(seed: seed)
+            let variant = Variant.all[Int(random.next() % UInt64(Variant.all.count))]
+            func fault(_ kinds: [SimulatedFault.Kind]) -> SimulatedFault {
+                SimulatedFault(
+                    place: random.next() % 3 == 0 ? .destination : .source,
+                    step: 1 + Int(random.next() % 40),
+                    kind: kinds[Int(random.next() % UInt64(kinds.count))])
+            }
+            let faults = [
+                fault(SimulatedFault.guestEvents), fault(SimulatedFault.kinds),
+                fault(SimulatedFault.kinds),
+            ]
+
+            let report = try variant.migration(seed: seed, faults: faults).run()
+
+            #expect(
+                report.violations == [], "seed \(seed), \(variant), \(faults): \(report)")
+        }
+    }
+
+    private static func events(
+        in steps: [SimulatedFault.Place: Int]
+    ) -> [(SimulatedFault.Place, Int, SimulatedFault.Kind)] {
+        SimulatedFault.Place.allCases.flatMap { place in
+            (1...(steps[place] ?? 1)).flatMap { step in
+                SimulatedFault.guestEvents.map { (place, step, $0) }
+            }
+        }
+    }
+
     @Test func sameSeedGivesTheSameRun() throws {
         let fault = SimulatedFault(place: .source, step: 9, kind: .stall(seconds: 1))
         let migration = SimulatedMigration(seed: 5, faults: [fault])

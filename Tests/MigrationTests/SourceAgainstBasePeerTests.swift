@@ -71,7 +71,7 @@ import Transport
     @Test func lostAnswerToCompleteLeavesTheSourceInDoubtUntilAPersonDecides() throws {
         let peer = try BaseDestination(hangsUpAt: 5)
         let source = try LoneSource(peer.listener.url)
-        source.whenInDoubt { $0.resolveDoubt(.takeBack) }
+        source.whenInDoubt { try? $0.resolveDoubt(.takeBack) }
 
         let result = try source.move()
 
@@ -95,6 +95,73 @@ import Transport
 
         #expect(result == .running(.timeout(seconds: 1)))
         #expect(source.control.progress().phase == .failed)
+    }
+
+    /// Nobody shall look for a guest that writes too fast when the other end is dead.
+    @Test func silentDestinationIsNotTakenForAGuestThatWritesTooFast() throws {
+        let peer = try BaseDestination(memoryDelayMilliseconds: 4000)
+        let source = try LoneSource(peer.listener.url)
+
+        let result = try source.move { $0.timeoutSeconds = 1 }
+
+        guard case .running(.unanswered(let milliseconds, timeoutSeconds: 1)) = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        #expect(milliseconds >= 1000)
+        #expect(source.control.progress().failure?.contains("had not answered") == true)
+    }
+
+    /// Nor when the connection is slow.
+    @Test func slowConnectionIsNotTakenForAGuestThatWritesTooFast() throws {
+        let peer = try BaseDestination(memoryDelayMilliseconds: 1500)
+        let source = try LoneSource(peer.listener.url)
+
+        let result = try source.move { $0.timeoutSeconds = 1 }
+
+        guard case .running(.tooSlow(seconds: 1, _)) = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        #expect(source.control.progress().failure?.contains("for the first time") == true)
+    }
+
+    /// A guest that ends while it is moved is not worth moving; both ends are told why.
+    @Test(arguments: [GuestEvent.shutdown, .crashed(description: "Processor 0 had a triple fault")])
+    func guestThatEndsStaysWithItsReason(event: GuestEvent) throws {
+        let peer = try BaseDestination(memoryDelayMilliseconds: 40)
+        let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
+        source.afterIteration(0) { _ in source.guest.raise(event) }
+
+        let result = try source.move { $0.downtimeMilliseconds = 1 }
+
+        #expect(result == .running(.cancelled("\(event)")))
+        #expect(source.control.progress().phase == .cancelled)
+        #expect(source.events.last == .cancelled(reason: "The migration was cancelled: \(event)"))
+        #expect(source.guest.pendingEvent == event)
+    }
+
+    /// Its memory is made anew where it arrives: no round is needed any more.
+    @Test func guestThatResetsItselfMovesAtOnce() throws {
+        let peer = try BaseDestination(memoryDelayMilliseconds: 40)
+        let source = try LoneSource(peer.listener.url)
+        peer.whenMemoryArrives { source.dirtyPages() }
+        source.afterIteration(1) { _ in source.guest.raise(.reset) }
+
+        let result = try source.move { $0.downtimeMilliseconds = 1 }
+
+        guard case .moved(let summary) = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        #expect(summary.iterations == 2)
+    }
+
+    @Test func wordWithoutADoubtIsRefused() throws {
+        let control = try OutgoingControl()
+        #expect(throws: DoubtError.noDoubt) { try control.resolveDoubt(.takeBack) }
+        #expect(throws: DoubtError.noDoubt) { try control.resolveDoubt(.giveUp) }
     }
 
     @Test func guestThatDoesNotConvergeMovesAnywayWhenTheTimeoutIsIgnored() throws {

@@ -5,7 +5,7 @@ import Testing
 @Suite struct WireFuzzingTests {
     /// What follows the beginning until the guest is the destination's.
     private static let ending =
-        Request(.state, length: 16).encoded + [UInt8](repeating: 3, count: 16)
+        Request(.state, length: 24).encoded + [UInt8](repeating: 3, count: 24)
         + Request(.takeover).encoded
 
     @Test(arguments: [false, true])

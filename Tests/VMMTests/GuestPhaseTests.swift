@@ -27,6 +27,7 @@ import Testing
         .receiveMigration: row(0, 500, 500, 500, 500, 500, 500),
         .migrationProgress: row(0, 0, 0, 0, 0, 0, 0),
         .cancelMigration: row(500, 500, 500, 500, 500, 0, 0),
+        .resolveMigration: row(500, 500, 500, 500, 500, 0, 500),
     ]
 
     /// The phases in their order: empty, created, running, paused, stranded, sending, receiving.
@@ -43,7 +44,9 @@ import Testing
     /// The calls that are carried out while the guest is on its way. Whoever adds a call to these
     /// has to know that the guest belongs to another thread then.
     private static let answeredDuringAMigration: [GuestPhase: Set<Endpoint>] = [
-        .sending: [.ping, .info, .counters, .migrationProgress, .cancelMigration],
+        .sending: [
+            .ping, .info, .counters, .migrationProgress, .cancelMigration, .resolveMigration,
+        ],
         .receiving: [.ping, .info, .migrationProgress, .cancelMigration],
     ]
 

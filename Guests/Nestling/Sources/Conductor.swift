@@ -23,7 +23,7 @@ struct Conductor {
         nextReport = clock.start + reportInterval
         listeningInterval = clock.cycles(milliseconds: 10)
         end =
-            guest.options.runSeconds.map { clock.start + clock.cycles(milliseconds: $0 * 1000) }
+            guest.options.runMilliseconds.map { clock.start + clock.cycles(milliseconds: $0) }
             ?? UInt64.max
     }
 
@@ -78,6 +78,7 @@ struct Conductor {
         case .powerOff: Power.off()
         case .reset: Power.reset()
         case .fault: undefined_instruction()
+        case .tripleFault: Power.tripleFault()
         }
     }
 }

@@ -76,6 +76,13 @@ extension APIClient {
         _ = try call(.receiveMigration, body: JSONBody.encode(data), deadline: deadline)
     }
 
+    /// Says which end has a guest that a source is in doubt about.
+    public func resolveMigration(
+        _ data: ResolveMigrationData, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(.resolveMigration, body: JSONBody.encode(data), deadline: deadline)
+    }
+
     /// Makes a call that has neither a body nor an answer, such as `.boot`.
     public func perform(
         _ endpoint: Endpoint, deadline: MonotonicInstant? = usual

@@ -60,6 +60,11 @@ extension Event {
     public static let deleted = Event(.vm, "deleted")
     /// The guest says that its kernel has panicked.
     public static let panicked = Event(.guest, "panic")
+
+    /// The guest cannot go on, as after a triple fault.
+    public static func crashed(_ reason: String) -> Event {
+        Event(.guest, "crashed", ["reason": reason])
+    }
 }
 
 // MARK: - Migration

@@ -100,6 +100,34 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
     }
 }
 
+/// The body of `vm.resolve-migration`.
+public struct ResolveMigrationData: SchemaObject, OptionObject {
+    /// The end that has the guest, as a person has made sure.
+    public var owner = Owner.destination
+
+    /// An end of a migration.
+    public enum Owner: String, SchemaChoice {
+        /// The guest goes on at the source; it can never run at the destination.
+        case source = "Source"
+        /// The guest runs at the destination; the source lets go of it.
+        case destination = "Destination"
+    }
+
+    /// Only for `SchemaObject`: there is no default for the owner.
+    public init() {}
+
+    /// The guest belongs to `owner`.
+    public init(owner: Owner) {
+        self.owner = owner
+    }
+
+    /// What errors about its option string name.
+    public static let optionName = "resolve-migration"
+
+    /// See `SchemaObject`.
+    public static let fields: [Field<ResolveMigrationData>] = [.required("owner", \.owner)]
+}
+
 /// When memory moves.
 private enum MemoryMode: String, SchemaChoice {
     case precopy = "Precopy"

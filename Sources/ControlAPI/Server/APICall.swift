@@ -42,6 +42,8 @@ public enum APICall: Equatable, Sendable {
     case migrationProgress
     /// Call the migration off.
     case cancelMigration
+    /// Take a person's word for where the guest is.
+    case resolveMigration(ResolveMigrationData)
 
     /// The path that the call came by.
     public var endpoint: Endpoint {
@@ -67,6 +69,7 @@ public enum APICall: Equatable, Sendable {
         case .receiveMigration: .receiveMigration
         case .migrationProgress: .migrationProgress
         case .cancelMigration: .cancelMigration
+        case .resolveMigration: .resolveMigration
         }
     }
 
@@ -140,6 +143,8 @@ public enum APICall: Equatable, Sendable {
             return .receiveMigration(data)
         case .migrationProgress: return .migrationProgress
         case .cancelMigration: return .cancelMigration
+        case .resolveMigration:
+            return .resolveMigration(try JSONBody.decode(ResolveMigrationData.self, from: body))
         }
     }
 }

@@ -42,6 +42,8 @@ public enum Endpoint: String, CaseIterable, Sendable {
     case migrationProgress = "vm.migration-progress"
     /// Calls a migration off.
     case cancelMigration = "vm.cancel-migration"
+    /// Ends a doubt about where the guest is, by a person's word.
+    case resolveMigration = "vm.resolve-migration"
 
     /// What all paths start with.
     public static let root = "/api/v1/"
@@ -61,7 +63,7 @@ public enum Endpoint: String, CaseIterable, Sendable {
     public var hasBody: Bool {
         switch self {
         case .create, .addDisk, .addNet, .removeDevice, .resizeDisk, .sendMigration,
-            .receiveMigration:
+            .receiveMigration, .resolveMigration:
             true
         default: false
         }

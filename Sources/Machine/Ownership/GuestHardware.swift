@@ -18,6 +18,10 @@ public protocol GuestHardware: AnyObject, Sendable {
     /// runs. Best effort, and it changes nothing that would have to be undone: the guest may stay.
     func prepareToLeave()
 
+    /// What the guest did to its whole machine and nobody has acted on. Its vCPUs have stopped; the
+    /// event is part of the state, and `start` tells it to the owner instead of running on.
+    var pendingEvent: GuestEvent? { get }
+
     /// Begins to record which pages are written, by vCPUs and devices alike. Pages written before
     /// are not in the record.
     func startDirtyTracking() throws(HardwareError)

@@ -13,3 +13,26 @@ public enum GuestEvent: Hashable, Sendable {
     /// The guest's kernel has panicked without a crash kernel to go on with, and said so by pvpanic.
     case panicked
 }
+
+extension GuestEvent {
+    /// Whether there is nothing left to run after it: a guest that switched itself off or crashed.
+    /// A reset is the beginning of something.
+    public var endsGuest: Bool {
+        switch self {
+        case .reset: false
+        case .shutdown, .crashed, .panicked: true
+        }
+    }
+}
+
+extension GuestEvent: CustomStringConvertible {
+    /// One sentence without its point, for both ends' logs.
+    public var description: String {
+        switch self {
+        case .reset: "the guest resets itself"
+        case .shutdown: "the guest has shut down"
+        case .crashed(let reason): "the guest has crashed: \(reason)"
+        case .panicked: "the guest's kernel has panicked"
+        }
+    }
+}

@@ -41,15 +41,17 @@ struct MemorySender {
         try finish(sink)
     }
 
-    /// Sends those pages of the set that are in one part of memory; some may wait for `finish`.
+    /// Sends those pages of the set that are in one part of memory, as long as they are wanted; some
+    /// may wait for `finish`.
     mutating func send(
         _ part: MemoryPart, of pages: borrowing PageSet, zeroPages: ZeroPages,
         to sink: some MemorySink
     ) throws(MigrationError) {
         let region = memory.regions[part.region].segment
         var next = part.pages.lowerBound
-        while let found = pages.nextRun(
-            from: next, inRegion: part.region, limit: Self.pagesPerRun),
+        while sink.isMemoryWanted,
+            let found = pages.nextRun(
+                from: next, inRegion: part.region, limit: Self.pagesPerRun),
             found.lowerBound < part.pages.upperBound
         {
             let run = found.clamped(to: part.pages)

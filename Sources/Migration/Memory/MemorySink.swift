@@ -9,6 +9,9 @@ protocol MemorySink {
     /// How many bytes of content a batch shall have.
     var batchBytes: UInt64 { get }
 
+    /// Whether the destination still needs what is in memory.
+    var isMemoryWanted: Bool { get }
+
     /// Sends ranges with contents, once there is room for them on the way. Both may be changed
     /// when this returns.
     func begin(

@@ -1,3 +1,5 @@
+public import Machine
+
 /// Something that goes wrong in a simulated migration, at one step of one process.
 ///
 /// Steps are counted per process: each call of its hardware and each operation on a connection is
@@ -27,6 +29,8 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         case cancel
         /// The process is killed.
         case kill
+        /// The guest does this to its whole machine, if it runs at this end.
+        case guestEvent(GuestEvent)
     }
 
     /// Where.
@@ -47,6 +51,12 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
     public static let kinds: [Kind] = [
         .hardwareFailure, .lostPeer, .truncatedMessage, .stall(seconds: 1), .stall(seconds: 100),
         .errorReply, .cancel, .kill,
+    ]
+
+    /// What a guest can do to its whole machine.
+    public static let guestEvents: [Kind] = [
+        .guestEvent(.reset), .guestEvent(.shutdown),
+        .guestEvent(.crashed(description: "a triple fault")),
     ]
 
     /// For the report of a run that broke a rule.

@@ -34,6 +34,9 @@ public final class SimulatedGuest: GuestHardware {
         public var didStop: @Sendable (SimulatedGuest) -> Void
         /// Called before the guest runs, with the machine.
         public var willStart: @Sendable (SimulatedGuest) -> Void
+        /// Told what the guest does to its whole machine, and again when it is started with that
+        /// pending.
+        public var onEvent: @Sendable (GuestEvent) -> Void
 
         /// Surroundings in which nothing fails and nobody looks.
         public init(
@@ -41,11 +44,13 @@ public final class SimulatedGuest: GuestHardware {
                 (_: HardwareError.Operation) throws(HardwareError) in
             },
             didStop: @escaping @Sendable (SimulatedGuest) -> Void = { _ in },
-            willStart: @escaping @Sendable (SimulatedGuest) -> Void = { _ in }
+            willStart: @escaping @Sendable (SimulatedGuest) -> Void = { _ in },
+            onEvent: @escaping @Sendable (GuestEvent) -> Void = { _ in }
         ) {
             self.step = step
             self.didStop = didStop
             self.willStart = willStart
+            self.onEvent = onEvent
         }
     }
 
@@ -53,9 +58,11 @@ public final class SimulatedGuest: GuestHardware {
     struct Processor: Equatable {
         var random: SplitMix64
         var pagesWritten: UInt64 = 0
+        var pendingEvent: GuestEvent?
 
         static func == (left: Processor, right: Processor) -> Bool {
             left.random.state == right.random.state && left.pagesWritten == right.pagesWritten
+                && left.pendingEvent == right.pendingEvent
         }
     }
 
@@ -100,11 +107,30 @@ public final class SimulatedGuest: GuestHardware {
 
     var processor: Processor { state.withLock { $0.processor } }
 
+    /// What the guest did to its whole machine.
+    public var pendingEvent: GuestEvent? { state.withLock { $0.processor.pendingEvent } }
+
+    /// Lets a guest that runs do something to its whole machine, after which it does nothing more.
+    ///
+    /// - Returns: whether it ran.
+    @discardableResult
+    public func raise(_ event: GuestEvent) -> Bool {
+        let isFirst = state.withLock { state in
+            guard state.isRunning, state.processor.pendingEvent == nil else { return false }
+            state.processor.pendingEvent = event
+            return true
+        }
+        if isFirst { surroundings.onEvent(event) }
+        return isFirst
+    }
+
     /// Lets the guest do what it does until `now`; nothing when it stands still.
     public func advance(to now: MonotonicInstant) {
         state.withLock { state in
             let elapsed = now.nanoseconds(since: state.lastAdvance)
-            guard state.isRunning, state.lastAdvance.nanoseconds > 0 else {
+            guard state.isRunning, state.processor.pendingEvent == nil,
+                state.lastAdvance.nanoseconds > 0
+            else {
                 state.lastAdvance = now
                 return
             }
@@ -215,6 +241,7 @@ public final class SimulatedGuest: GuestHardware {
         surroundings.willStart(self)
         ledger.starts(name)
         state.withLock { $0.isRunning = true }
+        if let pendingEvent { surroundings.onEvent(pendingEvent) }
     }
 
     /// The processor's few bytes and the rest as filler.
@@ -274,17 +301,37 @@ extension SimulatedGuest {
 
 extension SimulatedGuest.Processor {
     var encoded: [UInt8] {
-        [random.state, pagesWritten].flatMap { word in
+        [random.state, pagesWritten, eventNumber].flatMap { word in
             (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
         }
     }
 
     init?(decoding bytes: [UInt8]) {
-        guard bytes.count >= 16 else { return nil }
+        guard bytes.count >= 24 else { return nil }
         func word(_ offset: Int) -> UInt64 {
             (0..<8).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64($1 * 8) }
         }
         random = SplitMix64(seed: word(0))
         pagesWritten = word(8)
+        switch word(16) {
+        case 0: pendingEvent = nil
+        case 1: pendingEvent = .reset
+        case 2: pendingEvent = .shutdown
+        case 3: pendingEvent = .panicked
+        default: pendingEvent = .crashed(description: Self.crash)
+        }
     }
+
+    private var eventNumber: UInt64 {
+        switch pendingEvent {
+        case nil: 0
+        case .reset: 1
+        case .shutdown: 2
+        case .panicked: 3
+        case .crashed: 4
+        }
+    }
+
+    /// Crashes travel without their words.
+    static let crash = "It crashed before it came."
 }

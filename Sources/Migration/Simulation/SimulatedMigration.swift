@@ -63,6 +63,10 @@ public struct SimulatedMigration: Sendable {
         public internal(set) var destinationError: MigrationError?
         /// Steps that each process took.
         public internal(set) var steps: [SimulatedFault.Place: Int] = [:]
+        /// What the guest did to its whole machine, and where.
+        public internal(set) var raised: [SimulatedFault] = []
+        /// The ends at which its owner acted on that.
+        public internal(set) var carriedOut: [SimulatedFault.Place] = []
         /// Which rules were broken, in words. Empty is good.
         public internal(set) var violations: [String] = []
     }
@@ -94,6 +98,8 @@ final class SimulatedRun: Sendable {
         var didOperatorDecide = false
         /// The destination was about to run the guest, whether or not it came to that.
         var didDestinationDecide = false
+        /// What each end was told of its guest and has kept until the migration has ended.
+        var deferred: [SimulatedFault.Place: GuestEvent] = [:]
     }
 
     let state = Mutex(State())
@@ -146,11 +152,12 @@ final class SimulatedRun: Sendable {
                 killed: { [unowned self] place in
                     // Ends the loops of a process that has no effects any more.
                     switch place {
-                    case .source: sourceControl.resolveDoubt(.giveUp)
+                    case .source: sourceControl.giveUp()
                     case .destination:
                         destinationControl.cancellation.request("killed", at: world.time.now)
                     }
-                }))
+                },
+                guestEvent: { [unowned self] place, event in raise(event, at: place) }))
         world.time.whenTimeAdvances { [unowned self] now in
             if !world.source.isDead { source.advance(to: now) }
             if !world.destination.isDead { state.withLock { $0.arrived }?.advance(to: now) }
@@ -194,6 +201,7 @@ final class SimulatedRun: Sendable {
             case .gone(let error): (.gone, error)
             }
         guard !world.source.isDead else { return }
+        carryOutDeferred(at: .source, ownsGuest: ending == .running || ending == .paused)
         state.withLock {
             $0.report.source = ending
             $0.report.sourceError = error
@@ -228,6 +236,7 @@ final class SimulatedRun: Sendable {
             case .refused(let error): (.refused, error)
             }
         guard !world.destination.isDead else { return }
+        carryOutDeferred(at: .destination, ownsGuest: ending == .running)
         state.withLock {
             $0.report.destination = ending
             $0.report.destinationError = error
@@ -249,10 +258,10 @@ final class SimulatedRun: Sendable {
         if world.time.wait(until: end, for: isOver) { return }
         state.withLock { $0.didOperatorDecide = true }
         if didDestinationTakeOver {
-            sourceControl.resolveDoubt(.giveUp)
+            try? sourceControl.resolveDoubt(.giveUp)
         } else {
             world.kill(world.destination)
-            sourceControl.resolveDoubt(.takeBack)
+            try? sourceControl.resolveDoubt(.takeBack)
         }
     }
 
@@ -299,6 +308,7 @@ private final class SurroundingsRelay: Sendable {
                 }
             },
             didStop: { self.run?.didStop($0) },
-            willStart: { self.run?.willStart($0) })
+            willStart: { self.run?.willStart($0) },
+            onEvent: { self.run?.note($0, at: process.place) })
     }
 }

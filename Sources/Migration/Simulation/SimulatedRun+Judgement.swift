@@ -1,5 +1,6 @@
 import GuestMemory
 import LinuxSystem
+import Machine
 import MigrationProtocol
 import Synchronization
 
@@ -28,7 +29,8 @@ extension SimulatedRun {
     /// At the destination everything is as it was when the source stopped.
     private func judgeArrival(_ guest: SimulatedGuest) {
         let expected = state.withLock { ($0.memoryAtSwitch, $0.processorAtSwitch) }
-        if contents(of: guest.memory) != expected.0 {
+        // Whoever resets the machine makes its memory anew.
+        if guest.pendingEvent != .reset, contents(of: guest.memory) != expected.0 {
             world.ledger.report("the destination starts with other memory")
         }
         if guest.processor != expected.1 {
@@ -65,7 +67,7 @@ extension SimulatedRun {
             report.steps[place] = world.steps(of: place)
         }
         report.violations = world.ledger.violations
-        report.violations += contradictions(in: report)
+        report.violations += contradictions(in: report) + mishandledEvents(in: report)
         state.withLock { $0.report = report }
     }
 

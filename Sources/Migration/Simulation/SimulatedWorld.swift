@@ -1,4 +1,5 @@
 import LinuxSystem
+import Machine
 import MigrationProtocol
 import Synchronization
 
@@ -40,6 +41,7 @@ final class SimulatedWorld: Sendable {
     struct Actions: Sendable {
         var cancel: @Sendable (SimulatedFault.Place) -> Void
         var killed: @Sendable (SimulatedFault.Place) -> Void
+        var guestEvent: @Sendable (SimulatedFault.Place, GuestEvent) -> Void
     }
 
     private let state: Mutex<State>
@@ -112,6 +114,8 @@ final class SimulatedWorld: Sendable {
             state.withLock { $0.actions }?.cancel(process.place)
         case .kill:
             kill(process)
+        case .guestEvent(let event):
+            state.withLock { $0.actions }?.guestEvent(process.place, event)
         }
     }
 

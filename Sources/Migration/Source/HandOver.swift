@@ -55,6 +55,7 @@ extension OutgoingMigration {
         staysPaused: Bool, _ session: SourceSession<Outside>
     ) -> HandOver<Hardware> {
         var action = session.sendTakeover(backendState, staysPaused: staysPaused)
+        defer { session.control.endDoubt() }
         while true {
             switch action {
             case .end where session.isGivenUp:

@@ -10,15 +10,19 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     /// Bytes of content that were sent.
     private(set) var contentBytes: UInt64 = 0
 
+    private let isWanted: @Sendable () -> Bool
     private let channel: MessageChannel<Connection>
     private let board: ProgressBoard
     private var requests: SourceMemoryProtocol
 
     /// Takes over a connection.
+    ///
+    /// - Parameter isWanted: whether the destination still needs what is in memory.
     init(
         _ connection: Connection, extensions: Extensions, board: ProgressBoard,
-        within limits: OperationLimits
+        within limits: OperationLimits, isWanted: @escaping @Sendable () -> Bool = { true }
     ) {
+        self.isWanted = isWanted
         channel = MessageChannel(connection)
         self.board = board
         self.limits = limits
@@ -28,6 +32,8 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     /// A few of these fill the longest of fast paths; together with what is on its way they bound
     /// how long the end of a round waits for the slowest connection.
     let batchBytes: UInt64 = 4 << 20
+
+    var isMemoryWanted: Bool { isWanted() }
 
     /// Says what the connection is for and which migration it belongs to.
     func introduce(token: SessionToken) throws(MigrationError) {

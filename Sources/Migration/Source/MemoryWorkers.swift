@@ -44,14 +44,16 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private let memory: GuestRAM
     private let board: ProgressBoard
     private let extensions: Extensions
+    private let isWanted: @Sendable () -> Bool
     private let workers: [Worker]
     private let roundEnded: EventDescriptor
     private let state = Mutex(State())
 
     private init(
         network: Outside, memory: GuestRAM, board: ProgressBoard, extensions: Extensions,
-        workers: [Worker]
+        workers: [Worker], isWanted: @escaping @Sendable () -> Bool
     ) throws(SystemError) {
+        self.isWanted = isWanted
         self.network = network
         self.memory = memory
         self.board = board
@@ -82,9 +84,10 @@ final class MemoryWorkers<Outside: Network>: Sendable {
                     within: session.limits)
                 try introduced.introduce(token: session.state.token)
             }
+            let pendingEvent = session.pendingEvent
             let made = try MemoryWorkers(
                 network: session.network, memory: memory, board: session.control.board,
-                extensions: extensions, workers: workers)
+                extensions: extensions, workers: workers, isWanted: { pendingEvent() == nil })
             try made.launch()
             return made
         } catch {
@@ -150,7 +153,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private func work(_ index: Int) {
         let sink = MemoryConnection(
             workers[index].connection, extensions: extensions, board: board,
-            within: OperationLimits())
+            within: OperationLimits(), isWanted: isWanted)
         var sender = MemorySender(memory: memory)
         var done = 0
         while let job = awaitJob(index, after: &done) {

@@ -1,4 +1,5 @@
 public import LinuxSystem
+public import Machine
 public import MigrationProtocol
 import Synchronization
 import Transport
@@ -15,6 +16,9 @@ public final class OutgoingControl: Sendable {
 
     private struct State {
         var isPastPointOfNoReturn = false
+        /// Whether the answer to Takeover was lost, and the flag of a local migration then.
+        var isInDoubt = false
+        var runFlag: SharedFlag?
         var resolution: OperatorResolution?
     }
 
@@ -37,10 +41,55 @@ public final class OutgoingControl: Sendable {
         }
     }
 
+    /// The guest, which runs here until the pause, did something to its whole machine. One that has
+    /// ended is not moved; one that resets itself goes on its way and starts anew at its end.
+    ///
+    /// - Returns: whether this ends the migration.
+    @discardableResult
+    public func guestDid(_ event: GuestEvent, at now: MonotonicInstant = .now) -> Bool {
+        event.endsGuest && cancel("\(event)", at: now)
+    }
+
     /// Ends a doubt by a person's word, who has made sure that the guest runs at one end only.
-    public func resolveDoubt(_ resolution: OperatorResolution) {
-        state.withLock { $0.resolution = resolution }
+    ///
+    /// - Throws: when there is no doubt, or when the guest cannot come back.
+    public func resolveDoubt(_ resolution: OperatorResolution) throws(DoubtError) {
+        try state.withLock { state -> Result<Void, DoubtError> in
+            guard state.isInDoubt else { return .failure(.noDoubt) }
+            if resolution == .takeBack, state.runFlag?.isSet == true {
+                return .failure(.guestHasRun)
+            }
+            state.resolution = resolution
+            return .success(())
+        }.get()
         operatorWord.request("the operator has decided")
+    }
+
+    /// Ends the present doubt, or one that comes, whatever it costs: for a simulated process that
+    /// was killed and has no effects any more.
+    func giveUp() {
+        state.withLock { $0.resolution = .giveUp }
+        operatorWord.request("the process is dead")
+    }
+
+    /// From here on a person may decide.
+    ///
+    /// - Parameter runFlag: the flag that both ends of a local migration share.
+    func beginDoubt(_ runFlag: SharedFlag?) {
+        state.withLock {
+            $0.isInDoubt = true
+            $0.runFlag = runFlag
+        }
+    }
+
+    /// It is known where the guest is.
+    func endDoubt() {
+        state.withLock { $0.isInDoubt = false }
+    }
+
+    /// A decision that came too late counts no more.
+    func forgetResolution() {
+        state.withLock { $0.resolution = nil }
     }
 
     /// Where the migration stands.

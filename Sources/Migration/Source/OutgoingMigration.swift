@@ -61,13 +61,20 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
     /// Moves the guest.
     public func run(_ guest: consuming MovableGuest<Hardware>) -> OutgoingOutcome<Hardware> {
         observer(.started)
-        let session = SourceSession(
-            options: options, network: network, control: control, observer: observer,
-            logger: logger)
         switch consume guest {
-        case .running(let machine): return move(machine, session)
-        case .paused(let machine): return move(machine, session)
+        case .running(let machine):
+            let session = session(of: machine.hardware)
+            return move(machine, session)
+        case .paused(let machine):
+            let session = session(of: machine.hardware)
+            return move(machine, session)
         }
+    }
+
+    private func session(of hardware: Hardware) -> SourceSession<Outside> {
+        SourceSession(
+            options: options, network: network, control: control, observer: observer,
+            logger: logger, pendingEvent: { hardware.pendingEvent })
     }
 
     /// Moves a running guest.

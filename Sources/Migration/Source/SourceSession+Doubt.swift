@@ -19,6 +19,7 @@ extension SourceSession {
                 return try state.resolve(resolution)
             } catch {
                 logger.error("the doubt cannot be resolved so: \(error)")
+                control.forgetResolution()
             }
         }
         if channel?.connection.peerHasEnded == true {
@@ -60,6 +61,7 @@ extension SourceSession {
         guard !isInDoubt else { return }
         isInDoubt = true
         channel?.connection.close(.abrupt)
+        control.beginDoubt(runFlag)
         let reason =
             "the answer to Takeover was lost; the guest is kept here, standing still, until the "
             + "destination says whether it runs there"
@@ -72,7 +74,7 @@ extension SourceSession {
     /// Asks the destination over a new connection. Nil when it did not answer.
     private func inquire() -> InquiryAnswer? {
         let limits = OperationLimits(
-            idleSeconds: Self.inquirySeconds, cancellation: control.operatorWord)
+            idleSeconds: Self.inquirySeconds, cancellation: unspokenWord)
         do {
             let connection = try network.connect(to: options.destination, within: limits)
             defer { connection.close(.abrupt) }
@@ -94,7 +96,11 @@ extension SourceSession {
     private func waitBeforeAsking() {
         let end = network.now.advanced(byNanoseconds: inquiryBackOff)
         inquiryBackOff = min(inquiryBackOff * 2, 5_000_000_000)
-        let isDecided = control.resolution != nil
-        network.sleep(until: end, unless: isDecided ? nil : control.operatorWord)
+        network.sleep(until: end, unless: unspokenWord)
+    }
+
+    /// The person's word as long as nobody has said any: one that was refused wakes nobody again.
+    private var unspokenWord: Cancellation? {
+        control.operatorWord.request == nil ? control.operatorWord : nil
     }
 }

@@ -22,6 +22,11 @@ extension SourceSession {
         if options.mode == .preCopy, !staysPaused {
             try sendFinalMemory(machine.hardware, adding: &dirty)
         }
+        try checkLimits()
+        if !isMemoryWanted {
+            logger.notice(
+                "the guest resets itself: it moves without its memory and starts anew there")
+        }
         clock.end(.finalMemory, at: network.now)
         do {
             try state.guestPaused()

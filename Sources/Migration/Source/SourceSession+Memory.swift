@@ -21,6 +21,7 @@ extension SourceSession: MemorySink {
         insertPopulatedPages(of: hardware.memory, into: &dirty)
         while true {
             try checkLimits()
+            guard isMemoryWanted else { break }
             let bytes = dirty.byteCount
             publish(remaining: bytes)
             if options.timeoutStrategy == .ignore, pauseAnyway <= network.now { break }
@@ -54,6 +55,7 @@ extension SourceSession: MemorySink {
         _ hardware: some GuestHardware, adding dirty: inout PageSet
     ) throws(MigrationError) {
         try track { () throws(HardwareError) in try hardware.collectDirtyPages(into: &dirty) }
+        guard isMemoryWanted else { return }
         publish(remaining: dirty.byteCount)
         guard !dirty.isEmpty else { return }
         var sender = MemorySender(memory: hardware.memory)

@@ -16,6 +16,9 @@ final class SourceSession<Outside: Network> {
     let observer: MigrationObserver
     let logger: Logger
 
+    /// What the guest did to its whole machine meanwhile.
+    let pendingEvent: @Sendable () -> GuestEvent?
+
     /// The protocol's state; says what may be sent and what an answer means.
     var state: SourceProtocol
 
@@ -43,6 +46,9 @@ final class SourceSession<Outside: Network> {
     /// The batch of memory whose answer is still to come.
     var batch: Batch?
 
+    /// When the destination was last known to be there.
+    private var lastAnswer: MonotonicInstant
+
     /// Bytes per second of the last batch with contents; 0 before there was one.
     var batchRate: UInt64 = 0
 
@@ -53,8 +59,10 @@ final class SourceSession<Outside: Network> {
 
     init(
         options: MigrationOptions, network: Outside, control: OutgoingControl,
-        observer: @escaping MigrationObserver, logger: Logger
+        observer: @escaping MigrationObserver, logger: Logger,
+        pendingEvent: @escaping @Sendable () -> GuestEvent?
     ) {
+        self.pendingEvent = pendingEvent
         self.options = options
         self.network = network
         self.control = control
@@ -66,6 +74,7 @@ final class SourceSession<Outside: Network> {
         convergence = Convergence(downtimeMilliseconds: options.downtimeMilliseconds)
         limits = OperationLimits(cancellation: control.cancellation)
         start = network.now
+        lastAnswer = start
         control.board.begin(at: start)
     }
 
@@ -110,7 +119,9 @@ final class SourceSession<Outside: Network> {
         } catch let said {
             if case .endedByPeer = said { return said }
         }
-        return explained(error)
+        // One of several connections that is late says nothing of the others.
+        if case .transport(.deadlinePassed) = error { return timeError }
+        return error
     }
 
     /// Sends one message and takes its answer.
@@ -213,6 +224,7 @@ final class SourceSession<Outside: Network> {
             }
             let text = try channel.receivePayload(count, within: limits)
             action = state.answered(response, text: text.span)
+            lastAnswer = network.now
         } catch {
             throw explained(error)
         }
@@ -224,11 +236,17 @@ final class SourceSession<Outside: Network> {
 
     /// Ends a step between two messages when there is no time for the next one.
     func checkLimits() throws(MigrationError) {
-        if let request = control.cancellation.request, limits.cancellation != nil {
-            throw .cancelled(request.reason)
+        if limits.cancellation != nil {
+            if let request = control.cancellation.request { throw .cancelled(request.reason) }
+            if let event = pendingEvent(), event.endsGuest { throw .cancelled("\(event)") }
         }
         if let deadline = stepDeadline, deadline <= network.now { throw timeError }
     }
+
+    /// Whether the destination needs the guest's memory: a guest that resets itself starts there
+    /// with fresh memory, so the rest of the old one is not worth its standstill. One that has ended
+    /// goes nowhere.
+    var isMemoryWanted: Bool { pendingEvent() == nil }
 
     /// When the current step has to be over; operations under way get a little more, so that the
     /// connection stays usable for telling the peer.
@@ -239,13 +257,21 @@ final class SourceSession<Outside: Network> {
         if clock.start != nil, let limit = options.blackoutLimitMilliseconds {
             return .blackoutLimit(milliseconds: limit)
         }
+        // Whether the guest writes too fast shows only after its memory was sent once.
+        guard iterations > 1 else {
+            return .tooSlow(seconds: options.timeoutSeconds, sentBytes: memoryBytes)
+        }
         return .timeout(seconds: options.timeoutSeconds)
     }
 
-    /// A passed deadline is named by what it was set for.
+    /// A passed deadline is named by what it was set for. That of pre-copy leaves an operation under
+    /// way more time than any takes: who lets it pass all the same is the destination.
     private func explained(_ error: MigrationError) -> MigrationError {
-        if case .transport(.deadlinePassed) = error { return timeError }
-        return error
+        guard case .transport(.deadlinePassed) = error else { return error }
+        guard clock.start == nil else { return timeError }
+        return .unanswered(
+            milliseconds: network.now.nanoseconds(since: lastAnswer) / 1_000_000,
+            timeoutSeconds: options.timeoutSeconds)
     }
 
     /// Sets the limits of pre-copy, which begins now.
@@ -305,7 +331,9 @@ final class SourceSession<Outside: Network> {
         let isCancelled = error.endReason.code == .cancelled
         control.board.update { $0.failure = error.description }
         control.board.enter(isCancelled ? .cancelled : .failed, at: network.now)
-        observer(.failed(reason: error.description))
+        observer(
+            isCancelled
+                ? .cancelled(reason: error.description) : .failed(reason: error.description))
         return error
     }
 

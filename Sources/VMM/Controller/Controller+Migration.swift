@@ -54,6 +54,8 @@ extension Controller {
                 try MigrationURL(parsing: data.receiverURL), factory: factory, ledger: ledger,
                 reply: pending, environment)
             slot = .receiving(task)
+            // Whoever called waits for the answer.
+            isFollowed = true
         } catch {
             pending.take()?.fail(
                 APIFailure(.internalError, "The guest cannot be received", "\(error)"))
@@ -82,6 +84,18 @@ extension Controller {
         case .receiving(let task): task.cancel(reason)
         default: false
         }
+    }
+
+    /// Takes a person's word for where the guest of a source in doubt is.
+    func resolveMigration(_ data: ResolveMigrationData) throws(APIFailure) {
+        do throws(DoubtError) {
+            guard let task = slot.outgoing else { throw .noDoubt }
+            try task.resolveDoubt(data.owner)
+        } catch {
+            throw APIFailure(.internalError, "vm.resolve-migration is refused", "\(error)")
+        }
+        environment.logger.notice(
+            "A person says that the guest belongs to the \(data.owner.rawValue.lowercased())")
     }
 
     /// How far the running migration is, or how the last one ended.
@@ -134,7 +148,7 @@ extension Controller {
             environment.logger.critical("\(error)")
             task.hardware.letGo()
             slot = .empty
-            exit(1)
+            exitWhenFollowed(1)
         }
         lastMigration = report
     }

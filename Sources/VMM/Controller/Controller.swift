@@ -22,6 +22,8 @@ final class Controller {
     private var deferredEvent: GuestEvent?
     /// When to end although nobody has read how the migration ended.
     private var exitDeadline: MonotonicInstant?
+    /// The status with which it ends then.
+    private var deferredStatus: Int32 = 0
     /// Whether somebody watches the running migration and wants to read how it ended.
     var isFollowed = false
     /// Whether the process ends as soon as the running migration has.
@@ -55,7 +57,7 @@ final class Controller {
         while exitStatus == nil {
             do throws(SystemError) {
                 let messages = try environment.queue.take(deadline: exitDeadline)
-                if messages.isEmpty { exit(0) }
+                if messages.isEmpty { exit(deferredStatus) }
                 for message in messages where exitStatus == nil { handle(message) }
             } catch {
                 environment.logger.critical("The control thread cannot wait: \(error)")
@@ -72,12 +74,13 @@ final class Controller {
         exitStatus = exitStatus ?? status
     }
 
-    /// Ends the process after a guest has left, once whoever watched knows how that ended.
-    func exitWhenFollowed() {
+    /// Ends the process after a migration, once whoever watched knows how that ended.
+    func exitWhenFollowed(_ status: Int32 = 0) {
         if isFollowed, !isEnding {
             exitDeadline = .after(milliseconds: Self.followerPatience)
+            deferredStatus = status
         } else {
-            exit(0)
+            exit(status)
         }
     }
 
@@ -136,8 +139,10 @@ final class Controller {
         case .receiveMigration(let data): receive(data, reply)
         case .migrationProgress:
             reply.succeed(with: migrationProgress)
-            if exitDeadline != nil { exit(0) }
+            if exitDeadline != nil { exit(deferredStatus) }
         case .cancelMigration: cancelMigration(reply)
+        case .resolveMigration(let data):
+            finishChange(reply) { () throws(APIFailure) in try resolveMigration(data) }
         }
     }
 
@@ -253,15 +258,29 @@ extension Controller {
     /// dealt with when it is known where the guest is. If it left, the event went with its state.
     private func handle(_ event: GuestEvent) {
         switch slot.phase {
-        case .sending, .receiving: deferredEvent = event
-        case .empty, .created: break
-        case .running, .paused, .stranded: carryOut(event)
+        case .sending:
+            deferredEvent = event
+            environment.logger.info("While it is being moved: \(event)")
+            slot.outgoing?.guestDid(event)
+        case .receiving:
+            deferredEvent = event
+        case .empty, .created, .running, .paused, .stranded:
+            isFollowed = false
+            carryOutIfHere(event)
         }
     }
 
-    /// Deals with what a guest did while it was on its way, if it is here now.
+    /// Deals with what a guest did while it was on its way, if it is here now. If that ends the
+    /// process, whoever watched the migration can still read how it ended.
     func handleDeferredEvent() {
-        if let event = deferredEvent.take() { handle(event) }
+        if let event = deferredEvent.take() { carryOutIfHere(event) }
+    }
+
+    private func carryOutIfHere(_ event: GuestEvent) {
+        switch slot.phase {
+        case .running, .paused, .stranded: carryOut(event)
+        case .empty, .created, .sending, .receiving: break
+        }
     }
 
     private func carryOut(_ event: GuestEvent) {
@@ -269,24 +288,25 @@ extension Controller {
         case .shutdown:
             environment.logger.info("The guest has shut down")
             shutDown()
-            exit(0)
+            exitWhenFollowed(0)
         case .reset:
             environment.logger.info("The guest resets itself")
             do throws(GuestError) {
                 try reboot()
             } catch {
                 environment.logger.error("The guest cannot be started again: \(error)")
-                exit(1)
+                exitWhenFollowed(1)
             }
         case .crashed(let reason):
             environment.logger.error("The guest has crashed: \(reason)")
+            environment.events.record(.crashed(reason))
             discardGuest()
-            exit(1)
+            exitWhenFollowed(1)
         case .panicked:
             environment.logger.error("The guest's kernel has panicked")
             environment.events.record(.panicked)
             discardGuest()
-            exit(1)
+            exitWhenFollowed(1)
         }
     }
 

@@ -52,6 +52,14 @@ extension GuestSlot {
         }
     }
 
+    /// The task that moves the guest away, while there is one.
+    var outgoing: OutgoingTask? {
+        switch self {
+        case .sending(let task): task
+        default: nil
+        }
+    }
+
     /// The machine, where there is one that can be asked.
     var hardware: KVMGuest? {
         switch self {
@@ -100,6 +108,14 @@ extension GuestPhase {
             nil
         case (.cancelMigration, _):
             APIFailure(.internalError, "No migration is running")
+        case (.resolveMigration, .sending):
+            nil
+        case (.resolveMigration, .receiving):
+            migrating
+        case (.resolveMigration, _):
+            APIFailure(
+                .internalError, "No migration is in doubt here",
+                "Only the source of a migration can be; a doubt cannot be resolved elsewhere")
         case (_, .empty):
             APIFailure(.notFound, "VM is not created", "vm.create makes one")
         case (.info, _), (.counters, .running), (.counters, .paused), (.counters, .stranded),

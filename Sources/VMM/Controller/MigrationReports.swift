@@ -93,6 +93,7 @@ extension EventSink {
         case .memoryIteration(let iteration): record(.migrationMemoryIteration(iteration))
         case .finished: record(.migrationFinished)
         case .failed: record(.migrationFailed)
+        case .cancelled: record(.migrationCancelled)
         case .inDoubt: record(.migrationInDoubt)
         case .receiveReady: record(.migrationReceiveReady)
         case .receiveStarted: record(.migrationReceiveStarted)

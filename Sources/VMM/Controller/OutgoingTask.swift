@@ -78,6 +78,17 @@ final class OutgoingTask: Sendable {
     /// - Returns: whether that is still possible.
     func cancel(_ reason: String) -> Bool { control.cancel(reason) }
 
+    /// Passes on what the guest did to its whole machine.
+    func guestDid(_ event: GuestEvent) { control.guestDid(event) }
+
+    /// Passes on a person's word on where the guest is.
+    func resolveDoubt(_ owner: ResolveMigrationData.Owner) throws(DoubtError) {
+        switch owner {
+        case .source: try control.resolveDoubt(.takeBack)
+        case .destination: try control.resolveDoubt(.giveUp)
+        }
+    }
+
     /// Where the guest is, once `migrationEnded` was posted; nil before, and when asked again.
     func takeOutcome() -> OutgoingOutcome<KVMGuest>? {
         guard let outcome = transfer.takeOutcome() else { return nil }

@@ -24,6 +24,8 @@ extension KVMGuest: GuestHardware {
         devices.prepareRelease()
     }
 
+    var pendingEvent: GuestEvent? { platform.pendingEvent }
+
     func startDirtyTracking() throws(HardwareError) {
         try hardware(.trackDirtyPages) { try platform.startDirtyLog() }
         // What devices wrote before is not part of the record.
@@ -90,6 +92,7 @@ extension KVMGuest: GuestHardware {
             }
             try configurationPorts.load(from: &reader)
             try bus.load(from: &reader)
+            try checkReset()
             // What the guest ejected on its way is never opened here.
             for slot in bus.slots(in: .ejected) { devices.eject(slot: slot) }
             try reader.finish()
@@ -97,6 +100,13 @@ extension KVMGuest: GuestHardware {
             try devices.bind()
             noteTerminals()
         }
+    }
+
+    /// A guest that comes to be reset must not be lost for lack of a kernel here: its source, which
+    /// is told, has one.
+    private func checkReset() throws(GuestError) {
+        guard pendingEvent == .reset, let reason = whyNotRestartable else { return }
+        throw .machine("The guest resets itself, and \(reason)")
     }
 
     func release() throws(HardwareError) -> [UInt8] {

@@ -120,6 +120,22 @@ final class KVMGuest: Sendable {
     /// since included.
     var configuration: VmConfig { settled.withLock { $0 } }
 
+    /// What keeps the guest from being started anew on this host, in words that follow "and"; nil
+    /// when its kernel and its initramfs can be read.
+    var whyNotRestartable: String? {
+        guard let payload = configuration.payload, let kernel = payload.kernel else {
+            return "its configuration names no kernel"
+        }
+        for path in [kernel, payload.initramfs].compactMap(\.self) {
+            do throws(SystemError) {
+                _ = try OwnedDescriptor(opening: path)
+            } catch {
+                return "its boot file cannot be read on this host: \(error)"
+            }
+        }
+        return nil
+    }
+
     /// Changes what it is built from; for its owner.
     func setConfiguration(_ configuration: VmConfig) {
         settled.withLock { $0 = configuration }

@@ -1,5 +1,6 @@
 import ControlAPI
 import GuestMemory
+import Logging
 import Machine
 import Synchronization
 
@@ -21,9 +22,15 @@ struct KVMGuestFactory: GuestFactory {
         }
         let ram = try makeMemory(for: configuration.memory, description, memory)
         do throws(GuestError) {
-            return try KVMGuest(
+            let guest = try KVMGuest(
                 building: configuration, memory: ram, arrived: description, environment,
                 handler: handler)
+            if let reason = guest.whyNotRestartable {
+                environment.logger.warning(
+                    "The guest can run here but not be started anew (reset, vm.reboot), and \(reason)"
+                )
+            }
+            return guest
         } catch {
             throw HardwareError(.configure, cause: error)
         }

@@ -93,4 +93,29 @@ extension Ctl {
         @OptionGroup var target: ControlTarget
         func run() throws { try target.perform(.cancelMigration) }
     }
+
+    /// `vm.resolve-migration`.
+    struct ResolveMigration: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "resolve-migration",
+            abstract: "Says which end has the guest, to a source that is in doubt.",
+            discussion: """
+                A source whose last question was not answered keeps its guest standing still and \
+                goes on asking. Look at the destination first (ctl info there), and answer for it \
+                only when it cannot answer itself.
+
+                owner=destination: the guest runs there. This VMM lets go of it and ends.
+                owner=source: the guest does not run there and never will, because its VMM is \
+                dead. It goes on here. If it does run there, both write to the same disks, and \
+                their contents are lost.
+                """)
+        @OptionGroup var target: ControlTarget
+
+        @Argument(
+            help: ArgumentHelp("Who has the guest.", valueName: "owner=source|destination"),
+            transform: { try ResolveMigrationData(option: $0) })
+        var resolution: ResolveMigrationData
+
+        func run() throws { try target.call { try $0.resolveMigration(resolution) } }
+    }
 }

@@ -19,6 +19,7 @@ struct Ctl: ParsableCommand {
             Reboot.self, Shutdown.self, Delete.self, AddDisk.self, AddNet.self, RemoveDevice.self,
             ResizeDisk.self, PowerButton.self, NMI.self, ShutdownVMM.self, SendMigration.self,
             ReceiveMigration.self, ShowMigrationProgress.self, CancelMigration.self,
+            ResolveMigration.self,
         ])
 
     @OptionGroup var target: ControlTarget

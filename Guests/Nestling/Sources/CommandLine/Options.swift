@@ -8,11 +8,14 @@ struct Options {
         case reset
         /// A fault, to see how the machine and its owner take it.
         case fault
+        /// A fault that nobody can handle: the machine's owner has to.
+        case tripleFault
     }
 
     var processors = 1
     var reportMilliseconds: UInt64 = 100
-    var runSeconds: UInt64?
+    /// When the guest ends by itself, in milliseconds after its start.
+    var runMilliseconds: UInt64?
     var tickMilliseconds: UInt64 = 1
     var ending = Ending.powerOff
     var memory: MemoryOptions?
@@ -48,6 +51,8 @@ struct Options {
             ending = .reset
         } else if name == "fault" {
             ending = .fault
+        } else if name == "triplefault" {
+            ending = .tripleFault
         } else {
             return name == "idle"
         }
@@ -61,7 +66,9 @@ struct Options {
         } else if name == "report" {
             reportMilliseconds = number
         } else if name == "run" {
-            runSeconds = number
+            runMilliseconds = number * 1000
+        } else if name == "end" {
+            runMilliseconds = number
         } else if name == "tick" && number <= 1000 {
             tickMilliseconds = number
         } else {

@@ -21,6 +21,11 @@ enum Power {
     static func reset() -> Never {
         port_write8(0x64, 0xfe)
         port_write8(0xcf9, 0x06)
+        tripleFault()
+    }
+
+    /// A fault whose handler faults, and so on: the processor gives up.
+    static func tripleFault() -> Never {
         pointer(interrupt_table_address(), to: UInt64.self).update(repeating: 0, count: 512)
         undefined_instruction()
     }
