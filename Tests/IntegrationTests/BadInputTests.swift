@@ -10,19 +10,6 @@ extension GuestTests {
     @Suite struct BadInputTests {
         private func guest() throws -> String { try #require(Prerequisites.guest) }
 
-        /// Expects that a command fails by itself and says why in one line.
-        private func expectFailure(
-            _ run: CommandRun, naming names: String...,
-            sourceLocation: SourceLocation = #_sourceLocation
-        ) {
-            #expect(run.status == .exited(1), sourceLocation: sourceLocation)
-            let lines = run.errors.split(separator: "\n")
-            #expect(lines.count == 1, "\(run.errors)", sourceLocation: sourceLocation)
-            for name in names {
-                #expect(run.errors.contains(name), sourceLocation: sourceLocation)
-            }
-        }
-
         /// A file of zeros, or with these contents.
         private func file(
             _ name: String, in lab: Lab, size: Int = 0, _ contents: [UInt8] = []

@@ -1,4 +1,6 @@
 import ControlAPI
+import Harness
+import LinuxSystem
 import Testing
 
 /// Expects that a call is refused with a status.
@@ -17,4 +19,16 @@ func refusal(
         Issue.record("Expected status \(status), not \(error)", sourceLocation: sourceLocation)
     }
     return ""
+}
+
+/// Expects that a command fails by itself and says why in one line.
+func expectFailure(
+    _ run: CommandRun, naming names: String..., sourceLocation: SourceLocation = #_sourceLocation
+) {
+    #expect(run.status == .exited(1), sourceLocation: sourceLocation)
+    let lines = run.errors.split(separator: "\n")
+    #expect(lines.count == 1, "\(run.errors)", sourceLocation: sourceLocation)
+    for name in names {
+        #expect(run.errors.contains(name), "\(run.errors)", sourceLocation: sourceLocation)
+    }
 }

@@ -163,6 +163,22 @@ import Testing
         #expect(error?.description.contains(expected) == true)
     }
 
+    /// Cut to whole blocks, the disk would lack the end of the image.
+    @Test(arguments: [
+        (0, "is empty"), (1, "truncate -s %512"), (1000, "1000 bytes"), (1025, "512"),
+    ])
+    func imageThatEndsWithinABlockIsRefused(size: Int, expected: String) throws {
+        let file = try TemporaryFile(size: size)
+        for isReadOnly in [false, true] {
+            let device = BlockDevice(
+                BlockConfiguration(
+                    identifier: "_disk0", path: file.path, isReadOnly: isReadOnly))
+            let error = #expect(throws: DeviceError.self) { try device.bind() }
+            let text = try #require(error).description
+            #expect(text.contains("_disk0: \(file.path)") && text.contains(expected))
+        }
+    }
+
     @Test func directoryIsNoImageAlsoForReading() throws {
         let device = BlockDevice(
             BlockConfiguration(identifier: "_disk0", path: "/tmp", isReadOnly: true))

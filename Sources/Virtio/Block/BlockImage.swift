@@ -19,8 +19,10 @@ final class BlockImage: Sendable {
     ) throws(DeviceError) {
         self.configuration = configuration
         file = try Self.open(configuration)
+        let (byteCount, blockSize): (Int, Int)
         do throws(SystemError) {
-            geometry = try Self.geometry(of: file, configuration)
+            byteCount = try file.storageSize
+            blockSize = configuration.isDirect ? try Self.directBlockSize(of: file) : sectorSize
             canDiscard =
                 configuration.isSparse && !configuration.isReadOnly && file.canDiscard
         } catch {
@@ -28,6 +30,15 @@ final class BlockImage: Sendable {
                 ? .notAnImage(device: configuration.identifier, path: configuration.path)
                 : .system(device: configuration.identifier, error)
         }
+        // Cut to whole blocks, the disk would lack what is at the end of the image, such as the
+        // second table of its partitions.
+        guard byteCount > 0, byteCount.isMultiple(of: blockSize) else {
+            throw .imageNotWhole(
+                device: configuration.identifier, path: configuration.path,
+                bytes: UInt64(byteCount), blockSize: UInt64(blockSize))
+        }
+        geometry = BlockGeometry(
+            sectorCount: UInt64(byteCount / sectorSize), blockSize: UInt32(blockSize))
         if let expected { try check(against: expected) }
     }
 
@@ -91,16 +102,6 @@ final class BlockImage: Sendable {
                 throw .system(device: device, error)
             }
         }
-    }
-
-    private static func geometry(
-        of file: borrowing OwnedDescriptor, _ configuration: BlockConfiguration
-    ) throws(SystemError) -> BlockGeometry {
-        let bytes = try file.storageSize
-        let blockSize = configuration.isDirect ? try directBlockSize(of: file) : sectorSize
-        let whole = bytes / blockSize * blockSize
-        return BlockGeometry(
-            sectorCount: UInt64(whole / sectorSize), blockSize: UInt32(blockSize))
     }
 
     /// The unit of direct access. The kernel tells it by refusing what is too small; what `stat`

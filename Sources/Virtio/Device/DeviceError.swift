@@ -10,6 +10,8 @@ public enum DeviceError: Error, Equatable, Sendable {
     case notAnImage(device: String, path: String)
     /// The file system of the image has no direct access.
     case directUnavailable(device: String, path: String)
+    /// The image of a disk is empty, or ends within a block.
+    case imageNotWhole(device: String, path: String, bytes: UInt64, blockSize: UInt64)
     /// Another process uses the image of a disk.
     case imageLocked(device: String, path: String, SystemError)
     /// A disk cannot be given a size.
@@ -37,6 +39,12 @@ extension DeviceError: CustomStringConvertible {
             "\(device): \(path) is no disk image; name a regular file or a block device"
         case .directUnavailable(let device, let path):
             "\(device): The file system of \(path) has no direct access; use direct=off"
+        case .imageNotWhole(let device, let path, 0, _):
+            "\(device): \(path) is empty; give it the size of the disk (truncate -s SIZE \(path))"
+        case .imageNotWhole(let device, let path, let bytes, let blockSize):
+            "\(device): \(path) has \(bytes) bytes, which is no multiple of \(blockSize); make it "
+                + "larger (truncate -s %\(blockSize) \(path))"
+                + (blockSize > sectorSize ? " or use direct=off" : "")
         case .imageLocked(let device, let path, let cause):
             "\(device): \(path) is in use by another VMM or program: \(cause.advice ?? cause.errno.description); stop who "
                 + "uses it, or open it with readonly=on everywhere"
