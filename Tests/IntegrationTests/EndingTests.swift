@@ -27,6 +27,8 @@ extension GuestTests {
             try await eventually("the guest's end\n\(scene.source.log)") {
                 scene.source.log.contains("While it is being moved")
             }
+            // A VMM waits only for those who have asked before.
+            _ = try scene.source.client.migrationProgress()
             wire.decide(.pass)
 
             let result = try await scene.source.migrationResult()
@@ -66,20 +68,23 @@ extension GuestTests {
                 let reception = try scene.destination.receive(at: url)
                 try scene.source.client.sendMigration(route.request(to: url))
                 MonotonicInstant.after(milliseconds: delay).sleep()
-                try scene.tell()
+                // It fails when the guest has left already.
+                try? scene.tell()
 
-                // A word that its VMM had not read yet when the guest left is said again.
+                // A word that its VMM had not read yet when the guest left is said again. Whether
+                // it was heard is seen by what is done about it: a line that the guest writes on
+                // its way may be divided between both ends' logs.
                 try await eventually("the guest's end or way\n\(scene.source.log)") {
-                    try scene.count(.done) > 0 || scene.source.process.exitStatus != nil
+                    !scene.actors(ending).isEmpty || scene.source.process.exitStatus != nil
                 }
-                if try scene.count(.done) == 0 {
+                if scene.actors(ending).isEmpty {
                     try reception.wait()
                     // One that travelled in the serial port's state is taken between two reports.
                     try await eventually("the guest's word\n\(scene.destination.log)") {
-                        try scene.count(.done) > 0
-                            || scene.count(.report, atDestination: true) >= 3
+                        try !scene.actors(ending).isEmpty
+                            || scene.count(.report, atDestination: true) >= 10
                     }
-                    if try scene.count(.done) == 0 { try scene.tell(atDestination: true) }
+                    if scene.actors(ending).isEmpty { try scene.tell(atDestination: true) }
                 }
                 try await eventually("an act on it, \(delay) ms\n\(scene.source.log)") {
                     !scene.actors(ending).isEmpty
@@ -94,7 +99,6 @@ extension GuestTests {
                     ) { try scene.count(.boot) == 2 }
                 }
                 #expect(scene.actors(ending).count == 1, "\(delay) ms")
-                #expect(try scene.count(.done) == 1, "\(delay) ms")
             }
         }
 
