@@ -6,7 +6,12 @@ KERNEL=/art/vmlinux
 BZIMAGE=/art/vmlinuz
 INITRAMFS=/art/guest.cpio
 # What Linux logs as an error or a warning is part of what is tested.
-CMDLINE="console=ttyS0 reboot=t panic=-1 loglevel=4 initcall_blacklist=cmos_init,i8042_init"
+CMDLINE="console=ttyS0 panic=-1 loglevel=4"
+
+# busybox's shell prefers its own applet, which knows less.
+ip() {
+    /art/bin/ip "$@"
+}
 
 # fail REASON: ends the scenario.
 fail() {
@@ -52,7 +57,7 @@ start_vmm() {
     shift
     mkfifo "$RUN/$name.in"
     : >"$RUN/$name.out"
-    ${HOST:+ip netns exec "$HOST"} martlet run --api-socket "$RUN/$name.sock" \
+    ${HOST:+/art/bin/ip netns exec "$HOST"} martlet run --api-socket "$RUN/$name.sock" \
         --event-monitor "path=$RUN/$name.events" -v "$@" \
         <>"$RUN/$name.in" >>"$RUN/$name.out" 2>>"$RUN/$name.log" &
     echo $! >"$RUN/$name.pid"
@@ -97,11 +102,17 @@ guest() {
     local name="$1" id
     shift
     read -r id </proc/sys/kernel/random/uuid
-    echo "$id $*" >"$RUN/$name.in"
+    echo "$id $*" | one_line >"$RUN/$name.in"
     wait_for "${LIMIT:-60}" "an answer from the guest of $name to: $*" \
         grep -q "^@end $id " "$RUN/$name.out"
     tr -d '\r' <"$RUN/$name.out" | sed -n "/^@begin $id/,/^@end $id /{/^@/!p}"
     return "$(sed -n "s/^@end $id \([0-9]*\).*/\1/p" "$RUN/$name.out")"
+}
+
+# One line of what may be several: the guest's shell reads a line at a time.
+one_line() {
+    tr '\n' ' '
+    echo
 }
 
 # guest_check NAME COMMAND: fails unless the command succeeds in the guest.
@@ -132,7 +143,8 @@ has_ended() {
 }
 
 # migrate_tcp FROM TO [KEY=VALUE...]: moves a guest to a new VMM over TCP; further words are for
-# `send-migration`. The source ends.
+# `send-migration`. The source ends. The destination is at ADDRESS
+# (127.0.0.1) and started with VMM_OPTIONS.
 migrate_tcp() {
     local from="$1" to="$2"
     shift 2
@@ -150,7 +162,7 @@ migrate_local() {
 migrate() {
     local from="$1" to="$2" url="$3"
     shift 3
-    start_vmm "$to"
+    start_vmm "$to" ${VMM_OPTIONS:-}
     receive "$to" "$url"
     ctl "$from" send-migration "$(joined "destination_url=$url" "$@")" >"$RUN/$to.send.log" 2>&1 ||
         fail "the migration from $from to $to did not work: $(tail -n 2 "$RUN/$to.send.log")"
@@ -171,4 +183,121 @@ receive() {
 
 is_listening() {
     ctl "$1" migration-progress --json | grep -q listening
+}
+
+# guest_send NAME COMMAND: starts a command in the guest and does not wait for an answer.
+guest_send() {
+    local name="$1"
+    shift
+    echo "none $*" >"$RUN/$name.in"
+}
+
+# guest_value NAME FILE: the first line of a file in the guest.
+guest_value() {
+    guest "$1" head -n 1 "$2"
+}
+
+# image NAME [ext4|root]: a new disk image $RUN/NAME: 64 MiB of nothing, an empty file system, or
+# the guest's root.
+image() {
+    case "${2:-}" in
+    ext4) cp /art/data.img "$RUN/$1" ;;
+    root) cp /art/root.img "$RUN/$1" ;;
+    *) truncate -s 64M "$RUN/$1" ;;
+    esac
+}
+
+# bridge: a bridge br0 with the host's address 10.0.0.1.
+bridge() {
+    ip link add br0 type bridge
+    ip address add 10.0.0.1/24 dev br0
+    ip link set br0 up
+}
+
+# tap NAME [multi_queue]: a tap on the bridge.
+tap() {
+    ip tuntap add "$1" mode tap ${2:-}
+    ip link set "$1" master br0 up
+}
+
+# guest_network NAME ADDRESS [INTERFACE]: gives the guest an address.
+guest_network() {
+    guest_check "$1" "ip address add $2/24 dev ${3:-eth0} && ip link set ${3:-eth0} up"
+}
+
+# start_work NAME [DISK [ADDRESS]]: starts all loads in the guest: stamps in memory, a timer, a
+# file on the disk's file system, a TCP transfer with the server at the address.
+start_work() {
+    guest_check "$1" 'mkdir -p /tmp/work; lodger stamps 16 >/tmp/work/stamps 2>&1 &'
+    guest_check "$1" 'lodger timer >/tmp/work/timer 2>&1 &'
+    if [ -n "${2:-}" ]; then
+        guest_check "$1" "mount $2 /mnt"
+        guest_check "$1" 'lodger file /mnt/work >/tmp/work/file 2>&1 &'
+    fi
+    if [ -n "${3:-}" ]; then
+        guest_check "$1" "lodger stream $3 7000 >/tmp/work/stream 2>&1 &"
+    fi
+}
+
+# check_work NAME: fails unless all loads of the guest are still at work.
+check_work() {
+    guest_check "$1" \
+        '[ $(pidof lodger | wc -w) = $(ls /tmp/work | wc -l) ] || { tail /tmp/work/*; false; }'
+}
+
+# end_work NAME: ends the loads; fails unless each found everything as it should be. Prints their
+# figures.
+end_work() {
+    guest_check "$1" 'killall lodger; while pidof lodger >/dev/null; do sleep 0.1; done'
+    guest_check "$1" 'tail -qn 1 /tmp/work/*'
+    guest_check "$1" 'for load in $(ls /tmp/work); do
+        [ $load = timer ] || grep -q wrong=0 /tmp/work/$load || exit 1; done'
+}
+
+# guest_until NAME WHAT COMMAND: until the command succeeds in the guest.
+guest_until() {
+    local name="$1" what="$2"
+    shift 2
+    wait_for 60 "$what in the guest of $name" guest_says "$name" "$@"
+}
+
+guest_says() {
+    guest "$@" >/dev/null
+}
+
+# lacks_device NAME ID: whether the configuration has no device of this name.
+lacks_device() {
+    ! ctl "$1" info --json | grep -q "\"$2\""
+}
+
+# in_host NAMESPACE COMMAND...: runs a command in a network namespace.
+in_host() {
+    local host="$1"
+    shift
+    ip netns exec "$host" "$@"
+}
+
+# clocks_agree NAME WHEN: fails unless the guest's time of day is the host's, give or take what
+# asking takes, and a second.
+clocks_agree() {
+    local before after there
+    before=$(milliseconds "$(lodger clock)")
+    there=$(milliseconds "$(guest "$1" lodger clock)")
+    after=$(milliseconds "$(lodger clock)")
+    [ "$there" -ge $((before - 1000)) ] && [ "$there" -le $((after + 1000)) ] ||
+        fail "the guest's clock is wrong $2: $there, while it was $before to $after"
+}
+
+# The time of day among what `lodger clock` printed.
+milliseconds() {
+    echo "$1" | sed 's/.*realtime_ms=\([0-9]*\).*/\1/'
+}
+
+# no_worries NAME: fails when Linux logged an error or a warning that is not expected.
+no_worries() {
+    guest "$1" dmesg -r | sed -n 's/^<[0-4]>//p' >"$RUN/$1.worries"
+    grep -v -e '^#' -e '^$' /art/lab/expected-messages >"$RUN/expected"
+    if grep -v -E -f "$RUN/expected" "$RUN/$1.worries" >"$RUN/$1.unexpected"; then
+        fail "Linux worries: $(head -n 3 "$RUN/$1.unexpected")"
+    fi
 }

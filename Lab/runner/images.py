@@ -171,11 +171,11 @@ def ext4(image, megabytes, folder=None):
                    stdout=subprocess.DEVNULL)
 
 
-def program_with_libraries(program, folder):
-    """Copies a program of this machine and the shared libraries it needs into one folder."""
+def copy_libraries(program, folder, environment=None):
+    """Copies the shared libraries which a program of this machine needs into one folder."""
     os.makedirs(folder, exist_ok=True)
-    listing = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             text=True, check=False).stdout
+    listing = subprocess.run(["ldd", program], env=environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True, check=False).stdout
     for library in re.findall(r"(?:=> )?(/\S+) \(0x", listing):
         shutil.copy(library, os.path.join(folder, os.path.basename(library)))
 
