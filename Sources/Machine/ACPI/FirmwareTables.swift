@@ -23,7 +23,7 @@ struct FirmwareTables {
         ]
         let listAddress = image.place(Self.tableList(list))
         image.put(Self.rootPointer(to: listAddress), at: 0)
-        let capacity = PhysicalLayout.firmwareTables.count
+        let capacity = Int(RealModeReset.address - Self.rootPointer)
         guard image.bytes.count <= capacity else {
             throw .tablesDoNotFit(size: image.bytes.count, available: capacity)
         }

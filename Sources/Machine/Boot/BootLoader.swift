@@ -15,6 +15,7 @@ struct BootLoader {
         let tables = FirmwareTables(
             processorCount: processorCount, memorySize: memory.byteCount)
         try write(try tables.image(), at: FirmwareTables.rootPointer)
+        try write(RealModeReset.code, at: RealModeReset.address)
         return entry
     }
 

@@ -121,7 +121,7 @@ private func bootedTables(processorCount: Int) throws -> (GuestRAM, TableReader)
         let error = try #require(throws: BootError.self) {
             _ = try FirmwareTables(processorCount: 0xfff, memorySize: mebibyte).image()
         }
-        guard case .tablesDoNotFit(let size, 0x2_0000) = error else {
+        guard case .tablesDoNotFit(let size, 0x1_fff0) = error else {
             Issue.record("unexpected \(error)")
             return
         }
