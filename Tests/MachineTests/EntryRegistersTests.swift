@@ -54,4 +54,12 @@ struct EntryRegistersTests {
         #expect(special.ds.selector == 0x18 && special.ss.selector == 0x18)
         #expect(special.gdt.base == 0x500 && special.gdt.limit == 31)
     }
+
+    @Test func memoryIsWriteBackOnEveryProcessor() throws {
+        let guest = try TestGuest(code: [0xf4], processorCount: 2)
+        for processor in guest.platform.processors {
+            let found = try processor.hardware.modelSpecificRegisters([0x2ff])
+            #expect(found == [ModelSpecificRegister(index: 0x2ff, value: 0x806)])
+        }
+    }
 }

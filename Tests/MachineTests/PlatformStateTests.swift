@@ -114,6 +114,7 @@ struct PlatformStateTests {
         arguments: [
             (0xc000_0081, 0x0023_0010_0000_0000), (0xc000_0082, 0xffff_ffff_8100_0000),
             (0xc000_0102, 0x7fff_0000_1000), (0x277, 0x0007_0406_0007_0406), (0x174, 0x10),
+            (0x2ff, 0x0c06),
         ] as [(UInt32, UInt64)])
     func registerKeepsItsValue(index: UInt32, value: UInt64) throws {
         let guest = try TestGuest(code: GuestProgram.count)

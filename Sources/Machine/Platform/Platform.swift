@@ -170,6 +170,7 @@ public final class Platform: Sendable {
         try platform { () throws(SystemError) in
             try InterruptChipState.maskLegacyInterrupts(of: kernel)
             try processors.first?.setEntry(entry)
+            for processor in processors { try processor.setFirmwareRegisters() }
         }
     }
 

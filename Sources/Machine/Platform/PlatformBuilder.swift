@@ -72,7 +72,7 @@ struct PlatformBuilder: ~Copyable {
         return try platform { () throws(SystemError) in
             let lists = RegisterLists(
                 initial: try processors[0].hardware.modelSpecificRegisters(
-                    system.savedRegisters()))
+                    system.savedRegisters() + RegisterLists.memoryTypes))
             let hostBoot = try HostBoot.identity()
             try launch(processors)
             return Processors(

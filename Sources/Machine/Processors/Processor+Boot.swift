@@ -20,8 +20,11 @@ extension Processor {
         }
         try hardware.setState(.specialRegisters, special.bytes)
         try hardware.setState(.generalRegisters, general.bytes)
-        // Write-back memory and fast string operations, as firmware leaves them. A processor
-        // without these registers is as well off.
+    }
+
+    /// Write-back memory and fast string operations, as firmware leaves them on every processor:
+    /// Linux worries when they differ. A processor without these registers is as well off.
+    func setFirmwareRegisters() throws(SystemError) {
         _ = try hardware.setModelSpecificRegisters([
             ModelSpecificRegister(index: 0x2ff, value: 0x806),
             ModelSpecificRegister(index: 0x1a0, value: 1),

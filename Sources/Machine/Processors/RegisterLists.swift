@@ -15,6 +15,11 @@ struct RegisterLists: Sendable {
         0x11, 0x12, 0x4b56_4d00, 0x4b56_4d01, 0x4b56_4d02, 0x4b56_4d03, 0x4b56_4d04,
     ]
 
+    /// The memory type range registers (Intel SDM, volume 3, section 12.11): the kernel keeps them
+    /// and leaves them out of its list.
+    static let memoryTypes: [UInt32] =
+        Array(0x200...0x20f) + [0x250, 0x258, 0x259] + Array(0x268...0x26f) + [0x2ff]
+
     /// What a new processor of this host has: exactly the registers that can be read, since
     /// asking for others would cost a system call for each.
     let initialValues: [UInt32: UInt64]
