@@ -10,10 +10,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 RELEASE := -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests Benchmarks Fuzz
 
-.PHONY: demo test build nestling lodger lab bench fuzz lint format model setup clean help
+.PHONY: demo test build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
 
 help: ## Lists these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: ## Installs the Debian packages that are missing
 	@Tools/setup
@@ -35,6 +35,9 @@ test: build lodger ## Runs all tests that this machine can run
 
 lab: build lodger ## Runs Linux guests in the nested lab, or only SCENARIO
 	@Lab/lab $(SCENARIO)
+
+lab-bench: build lodger ## Measures Linux guests beside those of QEMU, in ROUNDS (20)
+	@Lab/compare --rounds $(or $(ROUNDS),20)
 
 bench: build ## Runs every benchmark, or those in BENCH: `name value unit goal met|missed`
 	swift build $(RELEASE) --product MartletBench

@@ -105,7 +105,7 @@ guest() {
     echo "$id $*" | one_line >"$RUN/$name.in"
     wait_for "${LIMIT:-60}" "an answer from the guest of $name to: $*" \
         grep -q "^@end $id " "$RUN/$name.out"
-    tr -d '\r' <"$RUN/$name.out" | sed -n "/^@begin $id/,/^@end $id /{/^@/!p}"
+    tr -d '\r' <"$RUN/$name.out" | sed -n "/^@begin $id/,/^@end $id /{/^@/!p}" | sed '${/^$/d}'
     return "$(sed -n "s/^@end $id \([0-9]*\).*/\1/p" "$RUN/$name.out")"
 }
 

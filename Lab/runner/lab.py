@@ -118,6 +118,8 @@ class Lab:
         output = []
 
         def on_line(line):
+            if not line:
+                return
             output.append(line)
             if verbose:
                 print(f"    {line}", flush=True)

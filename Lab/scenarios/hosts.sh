@@ -3,11 +3,11 @@ bridge
 mkdir -p /var/run/netns
 for host in 1 2; do
     ip netns add host$host
-    ip link add up$host type veth peer name up netns host$host
+    ip link add up$host type veth peer name uplink netns host$host
     ip link set up$host master br0 up
     in_host host$host ip link add br0 type bridge
     in_host host$host ip link set lo up
-    in_host host$host ip link set up master br0 up
+    in_host host$host ip link set uplink master br0 up
     in_host host$host ip tuntap add tap0 mode tap
     in_host host$host ip link set tap0 master br0 up
     in_host host$host ip address add 10.0.0.10$host/24 dev br0
