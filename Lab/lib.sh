@@ -277,15 +277,22 @@ in_host() {
     ip netns exec "$host" "$@"
 }
 
-# clocks_agree NAME WHEN: fails unless the guest's time of day is the host's, give or take what
-# asking takes, and a second.
-clocks_agree() {
+# clock_offset NAME: milliseconds by which the guest's time of day is ahead of the host's.
+clock_offset() {
     local before after there
     before=$(milliseconds "$(lodger clock)")
     there=$(milliseconds "$(guest "$1" lodger clock)")
     after=$(milliseconds "$(lodger clock)")
-    [ "$there" -ge $((before - 1000)) ] && [ "$there" -le $((after + 1000)) ] ||
-        fail "the guest's clock is wrong $2: $there, while it was $before to $after"
+    echo $((there - (before + after) / 2))
+}
+
+# clock_kept NAME OFFSET WHEN: fails unless the guest's clock has the offset that it had, give or
+# take a second.
+clock_kept() {
+    local now
+    now=$(clock_offset "$1")
+    [ $((now - $2)) -gt -1000 ] && [ $((now - $2)) -lt 1000 ] ||
+        fail "the guest's clock is wrong $3: ahead by $now ms, and before by $2 ms"
 }
 
 # The time of day among what `lodger clock` printed.
