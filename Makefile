@@ -10,7 +10,15 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 RELEASE := -c release --static-swift-stdlib
 SOURCES := Package.swift Sources Tests Benchmarks Fuzz
 
-.PHONY: demo test build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
+# Where `install` puts things; DESTDIR goes before all of them, for those who make packages.
+PREFIX ?= /usr/local
+BIN := $(DESTDIR)$(PREFIX)/bin/martlet
+BASH_COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions/martlet
+ZSH_COMPLETION := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_martlet
+FISH_COMPLETION := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/martlet.fish
+SCRIPT := $(BUILD)/release/martlet --generate-completion-script
+
+.PHONY: install uninstall demo test build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +28,19 @@ setup: ## Installs the Debian packages that are missing
 
 build: setup nestling ## Builds martlet (release) and the test guest
 	swift build $(RELEASE) --product martlet
+
+install: ## Installs what `make build` built, and completions, below PREFIX (/usr/local)
+	@test -x $(BUILD)/release/martlet || { echo "make build comes first" >&2; exit 1; }
+	install -D -m 755 $(BUILD)/release/martlet "$(BIN)"
+	@$(SCRIPT) bash >$(BUILD)/martlet.bash
+	@$(SCRIPT) zsh >$(BUILD)/martlet.zsh
+	@$(SCRIPT) fish >$(BUILD)/martlet.fish
+	install -D -m 644 $(BUILD)/martlet.bash "$(BASH_COMPLETION)"
+	install -D -m 644 $(BUILD)/martlet.zsh "$(ZSH_COMPLETION)"
+	install -D -m 644 $(BUILD)/martlet.fish "$(FISH_COMPLETION)"
+
+uninstall: ## Removes what `install` put there
+	rm -f "$(BIN)" "$(BASH_COMPLETION)" "$(ZSH_COMPLETION)" "$(FISH_COMPLETION)"
 
 nestling: setup ## Builds the test guest
 	@$(MAKE) --no-print-directory -C Guests/Nestling OUT=$(CURDIR)/$(BUILD)/nestling

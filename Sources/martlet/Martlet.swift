@@ -17,6 +17,15 @@ struct Martlet: ParsableCommand {
             """,
         version: Version.number,
         subcommands: [Run.self, Ctl.self, CPU.self, Demo.self])
+
+    static func main() {
+        let words = Array(CommandLine.arguments.dropFirst())
+        if BashCompletion.isAsked(words) {
+            say(completionScript(for: .bash) + BashCompletion.wordJoiner)
+        } else {
+            main(words)
+        }
+    }
 }
 
 /// An error that the user is told in one line, with exit status 1.

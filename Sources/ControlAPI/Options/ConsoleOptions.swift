@@ -37,7 +37,7 @@ extension ConsoleConfig: OptionObject {
 }
 
 /// Where a console leads, as an option string says it: a word, or a word with a path.
-private struct ConsoleTarget {
+struct ConsoleTarget {
     static let keys = ["off", "null", "tty", "pty", "file=PATH", "socket=PATH"]
 
     var mode: ConsoleMode

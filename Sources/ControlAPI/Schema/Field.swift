@@ -12,6 +12,10 @@ public struct Field<Root: SchemaObject>: Sendable {
     let optionKeys: [String]
     /// Whether it must be given.
     var isRequired = false
+    /// Whether Martlet takes more than Cloud Hypervisor's default; only then it is offered.
+    var isSupported = true
+    /// The values that option strings can have, where they are few.
+    var optionValues: [String] = []
     /// Reads the field into the object; does nothing when it is not there.
     let decode: @Sendable (inout Root, ObjectReader) throws(SchemaError) -> Void
     /// Writes the field, if it is set.
@@ -56,16 +60,18 @@ extension Field {
     static func unsupported<Value: SchemaValue>(
         _ key: String, default value: Value, options: [String]? = nil
     ) -> Field {
-        single(
+        var field = single(
             key, options: options ?? [key], supported: [value], isNullable: false,
             get: { _ in value }, set: { _, _ in })
+        field.isSupported = false
+        return field
     }
 
     /// A field which Martlet accepts unset only, or as an empty list.
     /// - Parameter options: The keys in option strings that set it.
     static func unsupported(_ key: String, options: [String]? = nil) -> Field {
         Field(
-            key: key, optionKeys: options ?? [key],
+            key: key, optionKeys: options ?? [key], isSupported: false,
             decode: { (_, reader) throws(SchemaError) in
                 if !reader.isUnset(key) && !reader.isEmptyList(key) {
                     throw .unsupported(path: reader.path(of: key), supported: "leaving it out")
@@ -84,6 +90,10 @@ extension Field {
     ) -> Field {
         Field(
             key: key, optionKeys: options,
+            optionValues: Value.optionValues.filter { text in
+                guard let supported else { return true }
+                return Value(option: text).map(supported.contains) ?? false
+            },
             decode: { (root, reader) throws(SchemaError) in
                 guard isNullable ? !reader.isUnset(key) : reader.contains(key) else { return }
                 let value = try reader.value(Value.self, key, expected: Value.expectation)

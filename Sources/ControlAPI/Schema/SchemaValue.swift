@@ -3,13 +3,24 @@ public protocol SchemaValue: Codable, Equatable, Sendable {
     /// What is expected where this type is, as the words after "expected".
     static var expectation: String { get }
 
+    /// The values as option strings write them, where they are few; else none.
+    static var optionValues: [String] { get }
+
     /// Reads the value as option strings write it; nil when it is none of this type.
     init?(option: String)
+}
+
+extension SchemaValue {
+    /// Too many to list.
+    public static var optionValues: [String] { [] }
 }
 
 extension Bool: SchemaValue {
     /// JSON's spelling; option strings also take `on` and `off`.
     public static let expectation = "true or false"
+
+    /// The two that people are told of.
+    public static let optionValues = ["on", "off"]
 
     /// Reads `on`, `off`, `true` and `false`.
     public init?(option: String) {
@@ -69,6 +80,16 @@ extension SchemaChoice {
     /// All names.
     public static var expectation: String {
         "one of \(allCases.map(\.rawValue).joined(separator: ", "))"
+    }
+
+    /// All names in lower case, with a dash where JSON has a capital inside.
+    public static var optionValues: [String] {
+        allCases.map { choice in
+            choice.rawValue.reduce(into: "") { name, character in
+                if character.isUppercase, name.last?.isLowercase == true { name += "-" }
+                name += character.lowercased()
+            }
+        }
     }
 
     /// The name in JSON.

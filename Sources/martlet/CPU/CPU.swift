@@ -49,7 +49,9 @@ struct CheckProfile: ParsableCommand {
         commandName: "check",
         abstract: "Ends with status 0 where this host can offer a profile, with 1 where not.")
 
-    @Argument(help: "The profile: host, or x86-64-v1 to x86-64-v4.")
+    @Argument(
+        help: "The profile: host, or x86-64-v1 to x86-64-v4.",
+        completion: .list(CPUProfile.allCases.map(\.name)))
     var profile: String
 
     func run() throws {

@@ -18,6 +18,7 @@ extension Ctl {
         @Argument(
             help: ArgumentHelp(
                 "The disk, as run --disk takes it.", valueName: "path=PATH[,readonly=][,id=]..."),
+            completion: .keys(of: DiskConfig.self),
             transform: { try DiskConfig(option: $0) })
         var disk: DiskConfig
 
@@ -42,6 +43,7 @@ extension Ctl {
         @Argument(
             help: ArgumentHelp(
                 "The device, as run --net takes it.", valueName: "tap=NAME[,mac=][,id=]..."),
+            completion: .keys(of: NetConfig.self),
             transform: { try NetConfig(option: $0) })
         var net: NetConfig
 
@@ -77,6 +79,7 @@ extension Ctl {
 
         @Argument(
             help: ArgumentHelp("The disk and its size.", valueName: "id=NAME,size=SIZE"),
+            completion: .keys(of: ResizeDiskData.self),
             transform: { try ResizeDiskData(option: $0) })
         var resize: ResizeDiskData
 

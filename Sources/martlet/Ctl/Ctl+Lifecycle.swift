@@ -82,7 +82,7 @@ extension Ctl {
         /// As many bytes as the API takes.
         private static let maximumLength = 4 << 20
 
-        @Argument(help: "The file, or - for standard input.")
+        @Argument(help: "The file, or - for standard input.", completion: .file())
         var file: String
 
         func run() throws {

@@ -24,6 +24,7 @@ extension Ctl {
                 "Where to and how.",
                 valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
                     + "[,timeout_strategy=cancel|ignore][,connections=1..128]"),
+            completion: .keys(of: SendMigrationData.self),
             transform: { try SendMigrationData(option: $0) })
         var migration: SendMigrationData
 
@@ -58,6 +59,7 @@ extension Ctl {
 
         @Argument(
             help: ArgumentHelp("Where to listen.", valueName: "receiver_url=URL"),
+            completion: .keys(of: ReceiveMigrationData.self),
             transform: { try ReceiveMigrationData(option: $0) })
         var migration: ReceiveMigrationData
 
@@ -113,6 +115,7 @@ extension Ctl {
 
         @Argument(
             help: ArgumentHelp("Who has the guest.", valueName: "owner=source|destination"),
+            completion: .keys(of: ResolveMigrationData.self),
             transform: { try ResolveMigrationData(option: $0) })
         var resolution: ResolveMigrationData
 

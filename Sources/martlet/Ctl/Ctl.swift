@@ -27,7 +27,8 @@ struct Ctl: ParsableCommand {
 
 /// Which VMM is called, and how its answers are shown.
 struct ControlTarget: ParsableArguments {
-    @Option(help: ArgumentHelp("The API socket of the VMM.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The API socket of the VMM.", valueName: "path"), completion: .file())
     var apiSocket: String
 
     @Flag(help: "Print what the VMM answered as JSON.")

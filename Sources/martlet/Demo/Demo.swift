@@ -16,7 +16,9 @@ struct Demo: ParsableCommand {
             moved instead.
             """)
 
-    @Option(help: ArgumentHelp("The test guest (built by `make`).", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The test guest (built by `make`).", valueName: "path"),
+        completion: .file())
     var guest: String?
 
     @Option(help: ArgumentHelp("The guest's memory in MiB.", valueName: "mebibytes"))

@@ -22,18 +22,22 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("Serve the API on a UNIX socket.", valueName: "path=PATH|fd=N|PATH"),
+        completion: .file(),
         transform: { try APISocketOption(option: $0) })
     var apiSocket: APISocketOption?
 
     @Option(
         help: ArgumentHelp("Write events as JSON.", valueName: "path=PATH|fd=N"),
+        completion: .file(),
         transform: { try EventMonitorOption(option: $0) })
     var eventMonitor: EventMonitorOption?
 
-    @Option(help: ArgumentHelp("The kernel: PVH ELF or bzImage.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("The kernel: PVH ELF or bzImage.", valueName: "path"),
+        completion: .file())
     var kernel: String?
 
-    @Option(help: ArgumentHelp("The initramfs.", valueName: "path"))
+    @Option(help: ArgumentHelp("The initramfs.", valueName: "path"), completion: .file())
     var initramfs: String?
 
     @Option(help: ArgumentHelp("The kernel's command line.", valueName: "text"))
@@ -43,12 +47,14 @@ struct Run: ParsableCommand {
         help: ArgumentHelp(
             "vCPUs (1), and what they are: host, or x86-64-v1 to -v4.",
             valueName: "boot=N,profile=PROFILE,max_phys_bits="),
+        completion: .keys(of: CpusConfig.self),
         transform: { try CpusConfig(option: $0) })
     var cpus: CpusConfig?
 
     @Option(
         help: ArgumentHelp(
             "RAM (512M, shared).", valueName: "size=SIZE,shared=,hugepages=,prefault="),
+        completion: .keys(of: MemoryConfig.self),
         transform: { try MemoryConfig(option: $0) })
     var memory: MemoryConfig?
 
@@ -56,6 +62,7 @@ struct Run: ParsableCommand {
         help: ArgumentHelp(
             "A disk; can be repeated.",
             valueName: "path=PATH,readonly=,direct=,num_queues=,queue_size=,serial=,id="),
+        completion: .keys(of: DiskConfig.self),
         transform: { try DiskConfig(option: $0) })
     var disk: [DiskConfig] = []
 
@@ -63,25 +70,30 @@ struct Run: ParsableCommand {
         help: ArgumentHelp(
             "A network device on a tap; can be repeated.",
             valueName: "tap=NAME,mac=,mtu=,num_queues=,queue_size=,id="),
+        completion: .keys(of: NetConfig.self),
         transform: { try NetConfig(option: $0) })
     var net: [NetConfig] = []
 
     @Option(
         help: ArgumentHelp("The source of random bytes (/dev/urandom).", valueName: "src=PATH"),
+        completion: .keys(of: RngConfig.self),
         transform: { try RngConfig(option: $0) })
     var rng: RngConfig?
 
     @Option(
         help: ArgumentHelp("The serial port (null).", valueName: "off|null|tty|file=PATH"),
+        completion: .keys(.serial),
         transform: { try SerialConfig(option: $0) })
     var serial: SerialConfig?
 
     @Option(
         help: ArgumentHelp("The virtio console (off).", valueName: "off|null|tty|file=PATH"),
+        completion: .keys(.console),
         transform: { try ConsoleConfig(option: $0) })
     var console: ConsoleConfig?
 
-    @Option(help: ArgumentHelp("Append the log to a file.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("Append the log to a file.", valueName: "path"), completion: .file())
     var logFile: String?
 
     @Flag(name: .short, help: "Log more; can be repeated.")
