@@ -12,8 +12,8 @@ import zlib
 # What the outer kernel and the guests load, in this order, with what each depends on.
 OUTER_MODULES = ["kvm-amd", "tun", "veth", "bridge", "vhost-net", "sch_netem", "sch_tbf",
                  "virtio_blk"]
-GUEST_MODULES = ["virtio_blk", "virtio_net", "virtio-rng", "button", "evdev", "pvpanic-mmio",
-                 "pvpanic-pci"]
+GUEST_MODULES = ["virtio_mmio", "virtio_blk", "virtio_net", "virtio-rng", "button", "evdev",
+                 "pvpanic-mmio", "pvpanic-pci"]
 
 
 class Archive:
