@@ -48,6 +48,8 @@ extension GuestTests {
             #expect(try guest.locks(on: path).isEmpty)
             #expect(try guest.client.addDisk(disk)?.id == "_disk0")
             #expect(try guest.locks(on: path) == ["READ"])
+            // They had it all the time: optimized code would end them after their last use.
+            for reader in readers { #expect(try reader.client.info().state == .running) }
         }
 
         // MARK: Moves
