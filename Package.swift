@@ -4,6 +4,10 @@ import PackageDescription
 /// `Tools/fuzz` sets it: then all modules are instrumented and the targets under `Fuzz/` exist.
 let isFuzzing = Context.environment["MARTLET_FUZZ"] != nil
 
+/// Leaves out what needs BoringSSL, which takes minutes to build, and with it the VMM and the
+/// command line: enough for the unit tests of all other modules.
+let isWithoutTLS = Context.environment["MARTLET_WITHOUT_TLS"] != nil
+
 /// One set of rules for every Swift target; see `docs/architecture.md`.
 let strict: [SwiftSetting] =
     [
@@ -34,6 +38,14 @@ let modules: [Target] = [
     module("MigrationProtocol", []),
     module("Transport", ["LinuxSystem"]),
     module(
+        "TransportTLS",
+        [
+            "LinuxSystem", "Transport",
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOTLS", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        ]),
+    module(
         "Migration",
         [
             "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol",
@@ -51,7 +63,7 @@ let modules: [Target] = [
         "VMM",
         [
             "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
-            "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
+            "MigrationProtocol", "Transport", "TransportTLS", "Migration", "ControlAPI", log,
         ]),
     module("Harness", ["LinuxSystem", "ControlAPI"]),
     .executableTarget(
@@ -97,41 +109,52 @@ let fuzzTargets: [Target] = [
     fuzz("WireFuzz", ["MigrationProtocol", "Migration"]),
 ]
 
+/// What needs `TransportTLS`.
+let protectedTargets = [
+    "TransportTLS", "VMM", "martlet", "MartletBench", "TransportTLSTests", "VMMTests",
+]
+
+let testTargets: [Target] = [
+    tests("StateCoding", []),
+    tests("LinuxSystem", ["CLinux"]),
+    tests("KVM", ["LinuxSystem", "CLinux"]),
+    tests("GuestMemory", ["LinuxSystem"]),
+    tests("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),
+    tests("Virtio", ["StateCoding", "LinuxSystem", "GuestMemory", "Machine"]),
+    tests("MigrationProtocol", [], exclude: ["Vectors"]),
+    tests("Transport", ["LinuxSystem"]),
+    tests("TransportTLS", ["LinuxSystem", "Transport", "Harness"]),
+    tests(
+        "Migration",
+        [
+            "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol",
+            "Transport", log,
+        ]),
+    tests("ControlAPI", ["LinuxSystem", log]),
+    tests("Harness", ["LinuxSystem"]),
+    .testTarget(
+        name: "IntegrationTests",
+        dependencies: ["LinuxSystem", "MigrationProtocol", "ControlAPI", "Harness"],
+        swiftSettings: strict),
+    tests(
+        "VMM",
+        [
+            "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
+            "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
+        ]),
+]
+
 let package = Package(
     name: "martlet",
-    products: [.executable(name: "martlet", targets: ["martlet"])],
+    products: isWithoutTLS ? [] : [.executable(name: "martlet", targets: ["martlet"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
-    targets: modules + (isFuzzing ? fuzzTargets : []) + [
-        tests("StateCoding", []),
-        tests("LinuxSystem", ["CLinux"]),
-        tests("KVM", ["LinuxSystem", "CLinux"]),
-        tests("GuestMemory", ["LinuxSystem"]),
-        tests("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),
-        tests("Virtio", ["StateCoding", "LinuxSystem", "GuestMemory", "Machine"]),
-        tests("MigrationProtocol", [], exclude: ["Vectors"]),
-        tests("Transport", ["LinuxSystem"]),
-        tests(
-            "Migration",
-            [
-                "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "MigrationProtocol",
-                "Transport", log,
-            ]),
-        tests("ControlAPI", ["LinuxSystem", log]),
-        tests("Harness", ["LinuxSystem"]),
-        .testTarget(
-            name: "IntegrationTests",
-            dependencies: ["LinuxSystem", "MigrationProtocol", "ControlAPI", "Harness"],
-            swiftSettings: strict),
-        tests(
-            "VMM",
-            [
-                "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
-                "MigrationProtocol", "Transport", "Migration", "ControlAPI", log,
-            ]),
-    ],
+    targets: (modules + (isFuzzing ? fuzzTargets : []) + testTargets).filter {
+        !isWithoutTLS || !protectedTargets.contains($0.name)
+    },
     swiftLanguageModes: [.v6]
 )

@@ -30,7 +30,7 @@ struct BlackoutBenchmark {
     private var goal: Double {
         switch mode {
         case .local: 5
-        case .tcp: 20
+        case .tcp, .tls: 20
         }
     }
 }

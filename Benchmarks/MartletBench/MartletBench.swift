@@ -59,6 +59,7 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
     case blackoutLocal = "blackout-local"
     case blackoutTCP = "blackout-tcp"
     case preCopy = "pre-copy"
+    case preCopyTLS = "pre-copy-tls"
 
     func run(in lab: borrowing Lab) throws -> [Figure] {
         switch self {
@@ -70,6 +71,7 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
         case .blackoutLocal: try BlackoutBenchmark(mode: .local).run(in: lab)
         case .blackoutTCP: try BlackoutBenchmark(mode: .tcp).run(in: lab)
         case .preCopy: try PreCopyBenchmark().run(in: lab)
+        case .preCopyTLS: try ProtectedPreCopyBenchmark().run(in: lab)
         }
     }
 }

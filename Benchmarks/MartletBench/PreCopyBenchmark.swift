@@ -26,3 +26,25 @@ struct PreCopyBenchmark {
         return [Figure("pre_copy_to_pump", ratios, "ratio", .atLeast(0.6))]
     }
 }
+
+/// The rate of pre-copy over TLS in relation to plain pre-copy of the same guest, each protected
+/// move between two plain ones.
+struct ProtectedPreCopyBenchmark {
+    private static let moves = 5
+
+    func run(in lab: borrowing Lab) throws -> [Figure] {
+        var guest = try TravellingGuest("pre-copy-tls", memory: "size=1G,prefault=on", in: lab)
+        var ratios: [Double] = []
+        var before = Double(try guest.move(.tcp, in: lab).bytesPerSecond)
+        for _ in 0..<Self.moves {
+            let rate = Double(try guest.move(.tls, in: lab).bytesPerSecond)
+            let after = Double(try guest.move(.tcp, in: lab).bytesPerSecond)
+            ratios.append(rate / ((before + after) / 2))
+            lab.note(
+                "pre-copy-tls: \(decimal(rate / 1e9)) GB/s, plain before "
+                    + "\(decimal(before / 1e9)), after \(decimal(after / 1e9))")
+            before = after
+        }
+        return [Figure("pre_copy_tls_to_plain", ratios, "ratio", .atLeast(0.5))]
+    }
+}

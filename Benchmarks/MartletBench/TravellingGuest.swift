@@ -9,6 +9,7 @@ struct TravellingGuest {
 
     private let name: String
     private var moves = 0
+    private var certificates: TLSFolder?
 
     /// How it moves.
     enum Mode: String {
@@ -16,6 +17,8 @@ struct TravellingGuest {
         case local
         /// Its memory is copied over loopback.
         case tcp
+        /// The same, protected with TLS.
+        case tls
     }
 
     /// How a move went, as the source tells.
@@ -54,17 +57,24 @@ struct TravellingGuest {
         let url =
             switch mode {
             case .local: "unix:\(lab.folder)/\(name)-\(moves).migration"
-            case .tcp: "tcp:\(try lab.freeLoopbackAddress())"
+            case .tcp, .tls: "tcp:\(try lab.freeLoopbackAddress())"
             }
-        let reception = try destination.receive(at: url)
+        var reception = ReceiveMigrationData(receiverURL: url)
         var request = SendMigrationData(destinationURL: url)
         request.local = mode == .local
+        if mode == .tls {
+            let folder = try certificates ?? CertificateAuthority().issue()
+            certificates = folder
+            reception.tlsFolder = folder.path
+            request.tlsFolder = folder.path
+        }
+        let arrival = try destination.receive(reception)
         try process.client.sendMigration(request)
         let report = try lastReport(in: lab)
         guard let result = report.result, result.outcome == .completed else {
             throw BenchmarkError.unexpected("A move failed: \(report.result?.errors ?? [])")
         }
-        try reception.wait()
+        try arrival.wait()
         _ = try process.process.wait(deadline: .after(milliseconds: 10_000))
         process = destination
         return Move(result: result, bytesPerSecond: report.rateBytesPerSecond)

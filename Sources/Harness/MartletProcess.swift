@@ -48,7 +48,14 @@ public final class MartletProcess: Sendable {
     ///
     /// - Returns: once it listens, a reception that tells when the guest has come.
     public func receive(at url: String) throws(HarnessError) -> Reception {
-        try Reception(client, url)
+        try receive(ReceiveMigrationData(receiverURL: url))
+    }
+
+    /// Makes this VMM wait for a guest, in the background.
+    ///
+    /// - Returns: once it listens, a reception that tells when the guest has come.
+    public func receive(_ migration: ReceiveMigrationData) throws(HarnessError) -> Reception {
+        try Reception(client, migration)
     }
 
     /// Moves the guest of this VMM and waits for the end.

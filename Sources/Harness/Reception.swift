@@ -17,14 +17,13 @@ public final class Reception: Sendable {
     private static let patience = 20_000
 
     /// Calls, and returns once the VMM listens.
-    init(_ client: APIClient, _ url: String) throws(HarnessError) {
+    init(_ client: APIClient, _ migration: ReceiveMigrationData) throws(HarnessError) {
         let result = Result()
         self.result = result
         do throws(SystemError) {
             thread = try WorkerThread(name: "receive") { _ in
                 do throws(APIClientError) {
-                    try client.receiveMigration(
-                        ReceiveMigrationData(receiverURL: url), deadline: nil)
+                    try client.receiveMigration(migration, deadline: nil)
                 } catch {
                     result.error.withLock { $0 = error }
                 }

@@ -22,7 +22,7 @@ public struct SegmentPosition: Hashable, Sendable {
     }
 
     /// Moves on by as many bytes as a call has moved.
-    fileprivate mutating func advance(by count: Int, in segments: [MemorySegment]) {
+    mutating func advance(by count: Int, in segments: [MemorySegment]) {
         var rest = count
         while rest > 0, index < segments.count {
             let step = min(rest, segments[index].count - offset)
@@ -106,6 +106,38 @@ extension StreamSocket {
             return retryingShim {
                 unsafe clinux_receive(descriptor.rawValue, &vector, 1, nil, 0, &descriptors)
             }
+        }
+        return try progress(of: result, "receive from", atZero: .endOfStream)
+    }
+
+    /// Sends as many of the bytes as fit.
+    public func sendAvailable(_ bytes: RawSpan) throws(SystemError) -> TransferProgress {
+        let result = retryingShim {
+            unsafe bytes.withUnsafeBytes { buffer in
+                // SAFETY: the kernel only reads the bytes, within the call.
+                var vector = unsafe iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: buffer.baseAddress),
+                    iov_len: buffer.count)
+                return unsafe clinux_send(descriptor.rawValue, &vector, 1, nil, 0)
+            }
+        }
+        return try progress(of: result, "send to", atZero: .wouldWait)
+    }
+
+    /// Appends what is there, as much as fits.
+    public func receiveAvailable(
+        into output: inout OutputRawSpan
+    ) throws(SystemError) -> TransferProgress {
+        let result = unsafe output.withUnsafeMutableBytes { buffer, initialized in
+            // SAFETY: the kernel writes into the part that is free, within the call.
+            let free = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[initialized...])
+            var vector = unsafe iovec(iov_base: free.baseAddress, iov_len: free.count)
+            var descriptors = 0
+            let count = retryingShim {
+                unsafe clinux_receive(descriptor.rawValue, &vector, 1, nil, 0, &descriptors)
+            }
+            initialized += max(0, count)
+            return count
         }
         return try progress(of: result, "receive from", atZero: .endOfStream)
     }

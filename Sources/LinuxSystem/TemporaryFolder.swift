@@ -24,6 +24,12 @@ public final class TemporaryFolder: Sendable {
         remove()
     }
 
+    /// Removes a file in it; harmless when there is none.
+    public func remove(_ file: String) {
+        // SAFETY: the path is a terminated string for the length of the call.
+        _ = unsafe unlink("\(path)/\(file)")
+    }
+
     /// Removes the folder and the files in it. Folders inside it stay, and it with them: whoever
     /// makes such removes them.
     private func remove() {

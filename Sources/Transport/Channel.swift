@@ -42,6 +42,10 @@ public protocol Channel: AnyObject, Sendable {
     /// Whether the process at the other end has ended; nil where that cannot be known.
     var peerHasEnded: Bool? { get }
 
+    /// Why the peer, although it was allowed to connect, must be turned away with an answer that
+    /// says so; nil for a welcome one.
+    var refusal: String? { get }
+
     /// Ends the stream in both directions; operations under way fail. Repeating it is harmless.
     func close(_ manner: ClosingManner)
 }
@@ -58,6 +62,9 @@ public enum ClosingManner: Sendable {
 }
 
 extension Channel {
+    /// Whoever can connect is welcome, unless the transport tells peers apart.
+    public var refusal: String? { nil }
+
     /// Sends all bytes.
     public func send(_ bytes: [UInt8], within limits: OperationLimits) throws(TransportError) {
         try send(bytes, [], within: limits)

@@ -51,18 +51,25 @@ public struct HostNetwork: Network {
     public func connect(
         to url: MigrationURL, within limits: OperationLimits
     ) throws(TransportError) -> SocketChannel {
+        SocketChannel(try connectSocket(to: url, within: limits), peer: "\(url)")
+    }
+
+    /// Connects, for a channel to be made of the socket.
+    package func connectSocket(
+        to url: MigrationURL, within limits: OperationLimits
+    ) throws(TransportError) -> StreamSocket {
         if let request = limits.cancellation?.request { throw .cancelled(reason: request.reason) }
         let seconds = UInt64(min(HostNetwork.connectSeconds, limits.idleSeconds))
         let soonest = MonotonicInstant.now.advanced(byNanoseconds: seconds * 1_000_000_000)
         let deadline = min(soonest, limits.deadline ?? .distantFuture)
         let addresses = try url.addresses(listening: false, allowsPlainTCP)
         do throws(SystemError) {
-            let socket =
-                switch url {
-                case .unix(let path): try StreamSocket.connect(path: path, deadline: deadline)
-                case .tcp: try StreamSocket.connect(to: addresses, deadline: deadline)
-                }
-            return SocketChannel(socket, peer: "\(url)")
+            switch url {
+            case .unix(let path):
+                return try StreamSocket.connect(path: path, deadline: deadline)
+            case .tcp:
+                return try StreamSocket.connect(to: addresses, deadline: deadline)
+            }
         } catch {
             throw .unreachable(url, error)
         }

@@ -1,4 +1,4 @@
-internal import LinuxSystem
+package import LinuxSystem
 import Synchronization
 
 /// Waits for connections on a UNIX path or a TCP address.
@@ -41,6 +41,15 @@ public final class SocketListener: ConnectionListener {
 
     /// Waits for the next connection.
     public func accept(within limits: OperationLimits) throws(TransportError) -> SocketChannel {
+        let accepted = try acceptSocket(within: limits)
+        let peer = accepted.address.map { "\($0)" } ?? "the peer on \(url)"
+        return SocketChannel(accepted.taken(), peer: peer)
+    }
+
+    /// Waits for the next connection, for a channel to be made of the socket.
+    package func acceptSocket(
+        within limits: OperationLimits
+    ) throws(TransportError) -> AcceptedSocket {
         while true {
             if let request = limits.cancellation?.request {
                 throw .cancelled(reason: request.reason)
@@ -50,7 +59,7 @@ public final class SocketListener: ConnectionListener {
             }
             do throws(SystemError) {
                 _ = try wait(within: limits)
-                if let channel = try acceptWaiting() { return channel }
+                if let accepted = try acceptWaiting() { return accepted }
             } catch {
                 if listener.withLock({ $0 == nil }) { throw .notListening(url) }
                 throw .unreachable(url, error)
@@ -75,7 +84,7 @@ public final class SocketListener: ConnectionListener {
     }
 
     /// Takes a connection that is there; nil when there is none after all.
-    private func acceptWaiting() throws(SystemError) -> SocketChannel? {
+    private func acceptWaiting() throws(SystemError) -> AcceptedSocket? {
         let socket = try listener.withLock { listener throws(SystemError) -> StreamSocket? in
             guard listener != nil else { throw SystemError("accept on", "\(url)", .noSuchFile) }
             do throws(SystemError) {
@@ -85,12 +94,22 @@ public final class SocketListener: ConnectionListener {
                 throw error
             }
         }
-        guard let socket else { return nil }
-        let peer: String
-        switch try socket.peer {
-        case .local: peer = "the peer on \(url)"
-        case .network(let address): peer = "\(address)"
+        // Whoever has gone again has no address any more.
+        guard let socket, let peer = try? socket.peer else { return nil }
+        switch peer {
+        case .local: return AcceptedSocket(socket: socket, address: nil)
+        case .network(let address): return AcceptedSocket(socket: socket, address: address)
         }
-        return SocketChannel(socket, peer: peer)
     }
+}
+
+/// A connection that arrived.
+package struct AcceptedSocket: ~Copyable {
+    /// The connection.
+    package let socket: StreamSocket
+    /// Where it comes from; nil over a UNIX socket.
+    package let address: SocketAddress?
+
+    /// The connection, without the rest.
+    package consuming func taken() -> StreamSocket { socket }
 }

@@ -41,6 +41,9 @@ public enum TransportError: Error, Equatable, Sendable {
     /// A message came with descriptors that do not belong to it; they were closed.
     case unexpectedDescriptors(peer: String)
 
+    /// The connection could not be protected, or the protection failed.
+    case tls(TLSError)
+
     /// The kernel refused the operation, or the connection broke.
     case system(peer: String, SystemError)
 }
@@ -78,6 +81,8 @@ extension TransportError: CustomStringConvertible {
             "\(peer) sent no descriptor where one belongs"
         case .unexpectedDescriptors(let peer):
             "\(peer) sent descriptors where none belong"
+        case .tls(let error):
+            error.description
         case .system(let peer, let cause):
             "The connection to \(peer) failed: \(cause)"
         }

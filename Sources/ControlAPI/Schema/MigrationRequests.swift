@@ -12,6 +12,9 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     public var connections: UInt32 = 1
     /// What happens when it takes longer.
     public var timeoutStrategy = TimeoutStrategy.cancel
+    /// The folder with `ca-cert.pem`, `client-cert.pem` and `client-key.pem`: the connections are
+    /// protected with TLS. Nil for plain ones.
+    public var tlsFolder: String?
 
     /// What happens when a migration takes longer than it may.
     public enum TimeoutStrategy: String, SchemaChoice {
@@ -41,13 +44,14 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         .value("timeout_s", \.timeoutSeconds),
         .value("timeout_strategy", \.timeoutStrategy),
         .value("connections", \.connections),
-        .unsupported("tls_dir"),
+        .optional("tls_dir", \.tlsFolder),
         .unsupported("memory_mode", default: MemoryMode.precopy),
     ]
 
     /// Checks what the types alone do not say.
     public func validate() throws(SchemaError) {
         try checkMigrationURL(destinationURL, at: "destination_url")
+        try checkTLSFolder(tlsFolder, with: destinationURL, "destination_url")
         if local && !destinationURL.hasPrefix("unix:") {
             throw .invalid(
                 path: "local", reason: "needs a destination_url with unix:, on the same host")
@@ -72,6 +76,12 @@ public struct SendMigrationData: SchemaObject, OptionObject {
 public struct ReceiveMigrationData: SchemaObject, OptionObject {
     /// Where to listen: `tcp:HOST:PORT` or `unix:PATH`.
     public var receiverURL = ""
+    /// The folder with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`: only protected
+    /// connections are accepted. Nil for plain ones.
+    public var tlsFolder: String?
+    /// With TLS, the names of which a source's certificate must carry one; `*` stands for all.
+    /// Without any, it must carry the address that the source connects from.
+    public var tlsNames: [String] = []
 
     /// Only for `SchemaObject`: there is no default for the address.
     public init() {}
@@ -87,7 +97,8 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
     /// See `SchemaObject`.
     public static let fields: [Field<ReceiveMigrationData>] = [
         .required("receiver_url", \.receiverURL),
-        .unsupported("tls_dir"),
+        .optional("tls_dir", \.tlsFolder),
+        .value("tls_names", \.tlsNames),
         .unsupported("memory_mode", default: MemoryMode.precopy),
         .unsupported("vfio_fds"),
         .unsupported("iommufd_fd"),
@@ -97,6 +108,13 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
     /// Checks what the types alone do not say.
     public func validate() throws(SchemaError) {
         try checkMigrationURL(receiverURL, at: "receiver_url")
+        try checkTLSFolder(tlsFolder, with: receiverURL, "receiver_url")
+        if !tlsNames.isEmpty && tlsFolder == nil {
+            throw .invalid(path: "tls_names", reason: "needs tls_dir")
+        }
+        if tlsNames.contains("") {
+            throw .invalid(path: "tls_names", reason: "must not contain empty names")
+        }
     }
 }
 
@@ -139,5 +157,18 @@ private func checkMigrationURL(_ url: String, at path: String) throws(SchemaErro
     let scheme = url.prefix { $0 != ":" }
     guard ["tcp", "unix"].contains(scheme), url.count > scheme.count + 1 else {
         throw .invalid(path: path, reason: "must be tcp:HOST:PORT or unix:PATH, not '\(url)'")
+    }
+}
+
+/// TLS is for TCP; what the folder holds is checked by whoever uses it.
+private func checkTLSFolder(
+    _ folder: String?, with url: String, _ path: String
+) throws(SchemaError) {
+    guard let folder else { return }
+    if folder.isEmpty || folder.utf8.contains(0) {
+        throw .invalid(path: "tls_dir", reason: "must be the path of a folder")
+    }
+    if !url.hasPrefix("tcp:") {
+        throw .invalid(path: "tls_dir", reason: "needs a \(path) with tcp:")
     }
 }

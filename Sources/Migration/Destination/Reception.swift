@@ -155,6 +155,9 @@ final class Reception<Outside: Network>: Sendable {
         do {
             var first: [UInt8] = []
             try connection.receive(ConnectionRole.byteCount, into: &first, within: limits)
+            if let reason = connection.refusal {
+                return try turnAway(connection, first, because: reason, within: limits)
+            }
             switch try? ConnectionRole(decoding: first.span) {
             case .memory:
                 // The code of Start is the same. Only a base-protocol source, once configured,
@@ -167,9 +170,13 @@ final class Reception<Outside: Network>: Sendable {
                 let token = try receiveToken(from: connection, within: limits)
                 try serveMemory(on: connection, showing: token)
             case .inquiry: try answerInquiry(on: connection, within: limits)
+            case nil where TLSError.isHandshake(first):
+                logger.warning("\(TLSError.offeredByPeer(peer: connection.peer))")
             case .fault, nil:
                 logger.warning("a connection from \(connection.peer) is none of a migration")
             }
+        } catch TransportError.tls(let error) {
+            logger.warning("a connection was given up: \(error)")
         } catch {
             logger.debug("the connection from \(connection.peer) ended: \(error)")
         }
@@ -179,9 +186,7 @@ final class Reception<Outside: Network>: Sendable {
     private func receiveSource(
         _ connection: Outside.Connection, _ first: [UInt8], within limits: OperationLimits
     ) throws {
-        var rest: [UInt8] = []
-        try connection.receive(Request.byteCount - first.count, into: &rest, within: limits)
-        let request = try Request(decoding: (first + rest).span)
+        let request = try request(beginning: first, on: connection, within: limits)
         guard !settle(.there(connection, request)) else { return }
         let answer = DestinationProtocol.refusal(
             of: request, because: "another migration uses this destination")
@@ -216,6 +221,31 @@ final class Reception<Outside: Network>: Sendable {
             logger.warning("memory from \(connection.peer): \(error)")
         }
     }
+
+    private func request(
+        beginning first: [UInt8], on connection: Outside.Connection,
+        within limits: OperationLimits
+    ) throws -> Request {
+        var rest: [UInt8] = []
+        try connection.receive(Request.byteCount - first.count, into: &rest, within: limits)
+        return try Request(decoding: (first + rest).span)
+    }
+
+    /// Tells a source why it may not come in; whatever else comes with such a certificate gets
+    /// no answer.
+    private func turnAway(
+        _ connection: Outside.Connection, _ first: [UInt8], because reason: String,
+        within limits: OperationLimits
+    ) throws {
+        logger.warning("a connection was turned away: \(reason)")
+        guard first == Self.startCode else { return connection.close(.orderly) }
+        let request = try request(beginning: first, on: connection, within: limits)
+        let answer = DestinationProtocol.refusal(of: request, because: reason)
+        try connection.send(answer.encoded, within: limits)
+        connection.close(.orderly)
+    }
+
+    private static var startCode: [UInt8] { [UInt8](Request(.start).encoded.prefix(2)) }
 
     private func answerInquiry(
         on connection: Outside.Connection, within limits: OperationLimits

@@ -5,14 +5,17 @@ import Machine
 import Migration
 import MigrationProtocol
 import Transport
+import TransportTLS
 
 /// Guests that come and go.
 extension Controller {
     /// Begins to move the guest away; the call is answered as soon as its thread has the guest.
     func send(_ data: SendMigrationData, _ reply: consuming APIReply) {
         let options: MigrationOptions
+        let network: MigrationNetwork
         do throws(TransportError) {
             options = try MigrationOptions(data)
+            network = try self.network(.client, data.tlsFolder)
         } catch {
             return reply.fail(APIFailure(.badRequest, "vm.send-migration is refused", "\(error)"))
         }
@@ -31,7 +34,7 @@ extension Controller {
             slot = other
             return reply.fail(APIFailure(.notFound, "VM is not running"))
         }
-        switch OutgoingTask.start(guest, options, environment) {
+        switch OutgoingTask.start(guest, options, over: network, environment) {
         case .begun(let task):
             slot = .sending(task)
             isFollowed = false
@@ -50,9 +53,11 @@ extension Controller {
         do {
             let factory = KVMGuestFactory(
                 environment: environment, handler: nextGuestHandler())
+            let network = try network(
+                .server, data.tlsFolder, letsIn: ClientNames(data.tlsNames))
             let task = try IncomingTask(
-                try MigrationURL(parsing: data.receiverURL), factory: factory, ledger: ledger,
-                reply: pending, environment)
+                try MigrationURL(parsing: data.receiverURL), over: network, factory: factory,
+                ledger: ledger, reply: pending, environment)
             slot = .receiving(task)
             // Whoever called waits for the answer.
             isFollowed = true
@@ -60,6 +65,26 @@ extension Controller {
             pending.take()?.fail(
                 APIFailure(.internalError, "The guest cannot be received", "\(error)"))
         }
+    }
+
+    /// The network for one migration: protected when there is a folder with certificates, which
+    /// are read now, so that whoever calls hears of their faults.
+    private func network(
+        _ role: TLSCredentials.Role, _ folder: String?, letsIn clients: ClientNames = .ownAddress
+    ) throws(TransportError) -> MigrationNetwork {
+        var protection: MigrationNetwork.Protection?
+        do throws(TLSError) {
+            if let folder {
+                protection = MigrationNetwork.Protection(
+                    try TLSCredentials(folder: folder, role: role), clients: clients)
+            }
+        } catch {
+            throw .tls(error)
+        }
+        let logger = environment.logger
+        return MigrationNetwork(
+            allowsPlainTCP: environment.allowsPlainTCP, protection: protection,
+            report: { logger.warning("a connection was given up: \($0)") })
     }
 
     /// Calls the running migration off, at either end.

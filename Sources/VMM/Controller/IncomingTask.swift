@@ -6,6 +6,7 @@ import Migration
 import MigrationProtocol
 import Synchronization
 import Transport
+import TransportTLS
 
 /// A guest that is awaited or on its way in: the thread that owns what there is of it, and what
 /// may be asked meanwhile.
@@ -13,7 +14,7 @@ final class IncomingTask: Sendable {
     /// The call that waits for the guest.
     let reply: PendingReply
     private let control: IncomingControl
-    private let listener: SocketListener
+    private let listener: HostListener
     private let outcome: Outcome
     private let thread: WorkerThread
 
@@ -21,10 +22,10 @@ final class IncomingTask: Sendable {
     ///
     /// - Throws: when nothing can be listened on.
     init(
-        _ url: MigrationURL, factory: KVMGuestFactory, ledger: OwnershipLedger,
+        _ url: MigrationURL, over network: MigrationNetwork, factory: KVMGuestFactory,
+        ledger: OwnershipLedger,
         reply: PendingReply, _ environment: VMMEnvironment
     ) throws {
-        let network = HostNetwork(allowsPlainTCP: environment.allowsPlainTCP)
         let listener = try network.listen(on: url)
         let control = try IncomingControl(ledger: ledger)
         let migration = IncomingMigration(

@@ -6,6 +6,7 @@ import Migration
 import MigrationProtocol
 import Synchronization
 import Transport
+import TransportTLS
 
 /// A guest on its way out: the thread that owns it, and what may be asked of it meanwhile.
 final class OutgoingTask: Sendable {
@@ -28,18 +29,16 @@ final class OutgoingTask: Sendable {
     /// Moves the guest into a thread of its own and begins.
     static func start(
         _ guest: consuming MovableGuest<KVMGuest>, _ options: MigrationOptions,
-        _ environment: VMMEnvironment
+        over network: MigrationNetwork, _ environment: VMMEnvironment
     ) -> Start {
         let hardware = guest.hardware
         let isPaused = guest.isPaused
         do throws(SystemError) {
             let transfer = try Transfer()
             let control = try OutgoingControl()
-            let migration = OutgoingMigration<KVMGuest, HostNetwork>(
-                options: options,
-                network: HostNetwork(allowsPlainTCP: environment.allowsPlainTCP),
-                control: control, observer: environment.events.report,
-                logger: environment.logger)
+            let migration = OutgoingMigration<KVMGuest, MigrationNetwork>(
+                options: options, network: network, control: control,
+                observer: environment.events.report, logger: environment.logger)
             let thread = try WorkerThread(name: "migrate") { stop in
                 transfer.run(migration, unless: stop)
                 environment.queue.post(.migrationEnded)
@@ -114,7 +113,7 @@ final class OutgoingTask: Sendable {
 
         /// Waits for the guest and moves it, unless the task is given up before it has one.
         func run(
-            _ migration: OutgoingMigration<KVMGuest, HostNetwork>,
+            _ migration: OutgoingMigration<KVMGuest, MigrationNetwork>,
             unless stop: borrowing EventDescriptor
         ) {
             let waited = try? isHandedOver.descriptor.wait(

@@ -54,6 +54,7 @@ extension Ctl {
                 Examples:
                   receive-migration receiver_url=tcp:127.0.0.1:4444
                   receive-migration receiver_url=unix:/tmp/m
+                  receive-migration receiver_url=tcp:0.0.0.0:4444,tls_dir=/etc/martlet/tls
                 """)
         @OptionGroup var target: ControlTarget
 
