@@ -27,24 +27,38 @@ struct PreCopyBenchmark {
     }
 }
 
-/// The rate of pre-copy over TLS in relation to plain pre-copy of the same guest, each protected
-/// move between two plain ones.
+/// The rate of pre-copy over TLS in relation to plain pre-copy of the same guest with as many
+/// connections, each protected move between two plain ones.
 struct ProtectedPreCopyBenchmark {
     private static let moves = 5
 
     func run(in lab: borrowing Lab) throws -> [Figure] {
         var guest = try TravellingGuest("pre-copy-tls", memory: "size=1G,prefault=on", in: lab)
+        var figures: [Figure] = []
+        for connections in [1, 4] as [UInt32] {
+            figures.append(try ratio(of: &guest, over: connections, in: lab))
+        }
+        return figures
+    }
+
+    private func ratio(
+        of guest: inout TravellingGuest, over connections: UInt32, in lab: borrowing Lab
+    ) throws -> Figure {
+        func rate(_ mode: TravellingGuest.Mode) throws -> Double {
+            let move = try guest.move(mode, connections: connections, in: lab)
+            return Double(move.bytesPerSecond)
+        }
         var ratios: [Double] = []
-        var before = Double(try guest.move(.tcp, in: lab).bytesPerSecond)
+        var before = try rate(.tcp)
         for _ in 0..<Self.moves {
-            let rate = Double(try guest.move(.tls, in: lab).bytesPerSecond)
-            let after = Double(try guest.move(.tcp, in: lab).bytesPerSecond)
-            ratios.append(rate / ((before + after) / 2))
+            let protected = try rate(.tls)
+            let after = try rate(.tcp)
+            ratios.append(protected / ((before + after) / 2))
             lab.note(
-                "pre-copy-tls: \(decimal(rate / 1e9)) GB/s, plain before "
-                    + "\(decimal(before / 1e9)), after \(decimal(after / 1e9))")
+                "pre-copy-tls, connections: \(connections), \(decimal(protected / 1e9)) GB/s, "
+                    + "plain before \(decimal(before / 1e9)), after \(decimal(after / 1e9))")
             before = after
         }
-        return [Figure("pre_copy_tls_to_plain", ratios, "ratio", .atLeast(0.5))]
+        return Figure("pre_copy_tls_to_plain_\(connections)", ratios, "ratio", .atLeast(0.5))
     }
 }

@@ -50,7 +50,9 @@ struct TravellingGuest {
     }
 
     /// Moves it into a new process. The old one has ended when this returns.
-    mutating func move(_ mode: Mode, in lab: borrowing Lab) throws -> Move {
+    mutating func move(
+        _ mode: Mode, connections: UInt32 = 1, in lab: borrowing Lab
+    ) throws -> Move {
         moves += 1
         let destination = try MartletProcess(
             executable: lab.executable, name: "\(name)-\(moves)", folder: lab.folder)
@@ -62,6 +64,7 @@ struct TravellingGuest {
         var reception = ReceiveMigrationData(receiverURL: url)
         var request = SendMigrationData(destinationURL: url)
         request.local = mode == .local
+        request.connections = connections
         if mode == .tls {
             let folder = try certificates ?? CertificateAuthority().issue()
             certificates = folder

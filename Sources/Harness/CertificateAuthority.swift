@@ -55,6 +55,7 @@ public final class CertificateAuthority: Sendable {
         if !certificate.names.isEmpty {
             words += ["-addext", "subjectAltName=\(certificate.names.joined(separator: ","))"]
         }
+        if let usage = certificate.usage { words += ["-addext", "extendedKeyUsage=\(usage)"] }
         try openssl(words)
         try openssl(
             "ca", "-batch", "-notext", "-config", "\(folder.path)/ca.conf",
@@ -108,6 +109,8 @@ public struct TestCertificate: Sendable {
     public var commonName = "martlet"
     /// The subject alternative names, as openssl writes them: `IP:127.0.0.1`, `DNS:localhost`.
     public var names = ["IP:127.0.0.1", "DNS:localhost"]
+    /// The extended key usage, as openssl writes it; nil for any.
+    public var usage: String?
     /// From when on it is valid: `YYYYMMDDHHMMSSZ`.
     public var start = "20200101000000Z"
     /// Until when it is valid.
@@ -120,6 +123,11 @@ public struct TestCertificate: Sendable {
     public init(names: [String], commonName: String = "martlet") {
         self.names = names
         self.commonName = commonName
+    }
+
+    /// For certain uses.
+    public init(usage: String) {
+        self.usage = usage
     }
 
     /// No longer valid.

@@ -23,6 +23,9 @@ public enum TLSError: Error, Equatable, Sendable {
     /// The peer's certificate was not issued by the authority that is trusted here.
     case untrusted(peer: String, issuer: String, authority: String)
 
+    /// A certificate may not be used by this end of a connection; whose it is, a path or a peer.
+    case wrongPurpose(of: String, needed: Purpose)
+
     /// The peer's certificate is for other names.
     case wrongName(peer: String, expected: String, found: [String])
 
@@ -58,6 +61,14 @@ public enum TLSError: Error, Equatable, Sendable {
 
     /// The folder's files are fine, but no connection can be protected with them.
     case unusable(folder: String, reason: String)
+
+    /// What a certificate may be used for (RFC 5280 section 4.2.1.12).
+    public enum Purpose: String, Sendable {
+        /// By the source, which connects.
+        case client = "clientAuth"
+        /// By the destination, which is connected to.
+        case server = "serverAuth"
+    }
 
     /// When a certificate is valid.
     public enum Validity: Hashable, Sendable {
@@ -100,7 +111,10 @@ extension TLSError: CustomStringConvertible {
                 + "compare the clocks"
         case .untrusted(let peer, let issuer, let authority):
             "The certificate of \(peer), issued by '\(issuer)', does not lead to an authority in "
-                + "\(authority), or may not be used for this"
+                + "\(authority)"
+        case .wrongPurpose(let owner, let needed):
+            "The certificate of \(owner) may not be used for this end of a connection: its "
+                + "extended key usage lacks \(needed.rawValue)"
         case .wrongName(let peer, let expected, let found):
             "The certificate of \(peer) is not for \(expected); it is for "
                 + (found.isEmpty ? "no name at all" : found.joined(separator: ", "))

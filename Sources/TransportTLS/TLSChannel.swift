@@ -33,7 +33,9 @@ public final class TLSChannel: Transport.Channel {
         _ socket: consuming StreamSocket, peer: String, credentials: TLSCredentials,
         serverName: String?
     ) throws(TransportError) {
-        diagnosis = TLSDiagnosis(peer: peer, authority: credentials.authorityPath)
+        diagnosis = TLSDiagnosis(
+            peer: peer, authority: credentials.authorityPath,
+            purpose: credentials.role.peerPurpose)
         do {
             engine = Mutex(try credentials.newEngine(serverName: serverName))
         } catch {

@@ -15,12 +15,29 @@ public final class TLSCredentials: Sendable {
         case client
         /// The destination, which is connected to.
         case server
+
+        /// What the certificate of this end is used for.
+        var purpose: TLSError.Purpose {
+            switch self {
+            case .client: .client
+            case .server: .server
+            }
+        }
+
+        /// What the certificate of the other end is used for.
+        var peerPurpose: TLSError.Purpose {
+            switch self {
+            case .client: .server
+            case .server: .client
+            }
+        }
     }
 
     /// The file with the authorities that are trusted.
     let authorityPath: String
 
-    private let role: Role
+    /// The end that shows them.
+    let role: Role
     private let context: NIOSSLContext
 
     /// Longest file that is read.
@@ -36,11 +53,13 @@ public final class TLSCredentials: Sendable {
         let authorities = try Self.certificates(in: authorityPath)
         let chain = try Self.certificates(in: certificatePath)
         let key = try Self.key(in: keyPath)
-        for (path, certificate) in authorities.map({ (authorityPath, $0) })
-            + chain.map({ (certificatePath, $0) })
-        {
+        try Self.check(authorities, of: authorityPath)
+        for certificate in chain {
             guard let problem = certificate.validityProblem else { continue }
-            throw .outsideValidity(of: path, problem)
+            throw .outsideValidity(of: certificatePath, problem)
+        }
+        if let own = chain.first, own.lacks(role.purpose) {
+            throw .wrongPurpose(of: certificatePath, needed: role.purpose)
         }
         do {
             context = try NIOSSLContext(
@@ -89,6 +108,16 @@ public final class TLSCredentials: Sendable {
         // Chains are checked by the library at both ends, names by `PeerNames`.
         configuration.certificateVerification = .noHostnameVerification
         return configuration
+    }
+
+    /// Authorities are replaced by having both in the file for a while, so one that is valid will
+    /// do.
+    private static func check(
+        _ authorities: [NIOSSLCertificate], of path: String
+    ) throws(TLSError) {
+        let problems = authorities.compactMap(\.validityProblem)
+        guard problems.count == authorities.count, let problem = problems.first else { return }
+        throw .outsideValidity(of: path, problem)
     }
 
     private static func certificates(in path: String) throws(TLSError) -> [NIOSSLCertificate] {

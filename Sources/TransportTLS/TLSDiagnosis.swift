@@ -13,6 +13,8 @@ struct TLSDiagnosis: Sendable {
     let peer: String
     /// The file with the authorities that this end trusts.
     let authority: String
+    /// What the other end's certificate is used for.
+    let purpose: TLSError.Purpose
 
     /// What ended a connection; nil when nothing has.
     func failure(of engine: TLSEngine) -> TransportError? {
@@ -51,6 +53,7 @@ struct TLSDiagnosis: Sendable {
         if let validity = certificate.validityProblem {
             return .outsideValidity(of: peer, validity)
         }
+        if certificate.lacks(purpose) { return .wrongPurpose(of: peer, needed: purpose) }
         let issuer = certificate.issuerName.map(\.value).joined(separator: ", ")
         return .untrusted(peer: peer, issuer: issuer, authority: authority)
     }
@@ -84,5 +87,19 @@ extension NIOSSLCertificate {
         if now > notValidAfter { return .expired(secondsAgo: now - notValidAfter) }
         if now < notValidBefore { return .notYet(inSeconds: notValidBefore - now) }
         return nil
+    }
+
+    /// Whether the certificate lists what it may be used for, and this is not on the list.
+    ///
+    /// The library checks it and does not say so. Object identifiers have one form in a
+    /// certificate (DER), so looking for their bytes is enough to name a cause.
+    func lacks(_ purpose: TLSError.Purpose) -> Bool {
+        guard let bytes = try? toDERBytes() else { return false }
+        // RFC 5280 section 4.2.1.12: id-ce-extKeyUsage is 2.5.29.37; id-kp-serverAuth and
+        // id-kp-clientAuth are 1.3.6.1.5.5.7.3.1 and .2.
+        let list: [UInt8] = [0x06, 3, 0x55, 0x1D, 0x25]
+        let last: UInt8 = purpose == .server ? 1 : 2
+        let entry: [UInt8] = [0x06, 8, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, last]
+        return bytes.firstRange(of: list) != nil && bytes.firstRange(of: entry) == nil
     }
 }

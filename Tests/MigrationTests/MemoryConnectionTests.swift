@@ -27,6 +27,41 @@ import Transport
         #expect(summary.memoryBytes > 0)
     }
 
+    /// What one of them waits for, such as a handshake, does not keep the others from being made.
+    @Test func connectionsAreMadeAtTheSameTime() throws {
+        let ends = try TwoEnds(.tcp(host: "127.0.0.1", port: 0))
+        var options = MigrationOptions(destination: ends.listener.url)
+        options.connections = 8
+
+        let result = try ends.move(options, over: GatheringNetwork(count: 8))
+
+        guard case .moved = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        #expect(try ends.destinationResult() == .running)
+        #expect(try ends.differingPages() == [])
+    }
+
+    /// The first connection that fails ends the migration, and nothing of the others stays.
+    @Test func connectionThatCannotBeMadeLeavesTheGuestHere() throws {
+        let ends = try TwoEnds(.tcp(host: "127.0.0.1", port: 0))
+        var options = MigrationOptions(destination: ends.listener.url)
+        options.connections = 3
+
+        // One too few come, so that none can be made.
+        let result = try ends.move(options, over: GatheringNetwork(count: 4))
+
+        #expect(
+            result
+                == .running(.transport(.silent(peer: "\(ends.listener.url)", seconds: 10))),
+            "\(result)")
+        guard case .refused = try ends.destinationResult() else {
+            Issue.record("the destination took it")
+            return
+        }
+    }
+
     @Test func pausedGuestMovesOverManyConnections() throws {
         let ends = try TwoEnds(temporarySocket("paused-many"))
         var options = MigrationOptions(destination: ends.listener.url)

@@ -112,24 +112,29 @@ final class TwoEnds: Sendable {
     }
 
     /// Moves the guest, which runs before.
-    func move(_ options: MigrationOptions) throws -> SourceResult {
+    func move(
+        _ options: MigrationOptions,
+        over network: some Network = HostNetwork(allowsPlainTCP: false)
+    ) throws -> SourceResult {
         try source.start()
         let clock = try SimulatedClock(source)
         defer { clock.stop() }
-        return run(.running(VirtualMachine(started: source)), options)
+        return run(.running(VirtualMachine(started: source)), options, over: network)
     }
 
     /// Moves the guest, which stands still.
     func movePaused(_ options: MigrationOptions) -> SourceResult {
-        run(.paused(PausedMachine(stopped: source)), options)
+        run(
+            .paused(PausedMachine(stopped: source)), options,
+            over: HostNetwork(allowsPlainTCP: false))
     }
 
-    private func run(
-        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions
+    private func run<Outside: Network>(
+        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions,
+        over network: Outside
     ) -> SourceResult {
-        let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
-            options: options, network: HostNetwork(allowsPlainTCP: false),
-            control: sourceControl,
+        let migration = OutgoingMigration<SimulatedGuest, Outside>(
+            options: options, network: network, control: sourceControl,
             observer: { event in
                 self.sourceEvents.withLock { $0.append(event) }
                 self.reaction.withLock { $0 }?(event)

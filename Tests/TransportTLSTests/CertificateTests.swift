@@ -107,6 +107,60 @@ import Transport
         }
     }
 
+    @Test(arguments: [
+        (TLSCredentials.Role.server, "clientAuth", TLSError.Purpose.server),
+        (.client, "serverAuth", .client),
+    ])
+    func ownCertificateForTheOtherEndIsNoticedBeforeConnecting(
+        role: TLSCredentials.Role, usage: String, needed: TLSError.Purpose
+    ) throws {
+        let folder = try issue(
+            server: TestCertificate(usage: usage), client: TestCertificate(usage: usage))
+
+        #expect(
+            throws: TLSError.wrongPurpose(
+                of: folder.path("\(role.rawValue)-cert.pem"), needed: needed)
+        ) {
+            try TLSCredentials(folder: folder.path, role: role)
+        }
+    }
+
+    @Test(arguments: [nil, "serverAuth,clientAuth", "serverAuth"])
+    func certificateThatMayBeUsedHereIsFine(usage: String?) throws {
+        var server = TestCertificate()
+        server.usage = usage
+        let ends = try TLSEnds(server: issue(server: server), client: issue())
+        let listener = try ends.server.listen(on: TLSEnds.anyPort)
+        defer { listener.close() }
+
+        let client = try ends.client.connect(to: listener.url, within: OperationLimits())
+        client.close(.abrupt)
+    }
+
+    /// As when an authority is replaced by another: for a while the file holds both.
+    @Test func authorityThatIsNotValidCountsOnlyWhereThereIsNoOther() throws {
+        let folder = try issue()
+        let old = try issue(server: .expired)
+        func text(_ file: String, of folder: TLSFolder) throws -> String {
+            let bytes = try OwnedDescriptor(opening: folder.path(file)).readAll(maximum: 1 << 16)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let expired = try text("server-cert.pem", of: old)
+        let good = try text("ca-cert.pem", of: folder)
+
+        try folder.write(expired + good, to: "ca-cert.pem")
+        _ = try TLSCredentials(folder: folder.path, role: .client)
+        try folder.write(expired, to: "ca-cert.pem")
+        let error = #expect(throws: TLSError.self) {
+            try TLSCredentials(folder: folder.path, role: .client)
+        }
+
+        guard case .outsideValidity(folder.path("ca-cert.pem"), .expired)? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     // MARK: Authorities
 
     @Test func certificateOfAnotherAuthorityAtTheSource() throws {
@@ -135,7 +189,7 @@ import Transport
         #expect(said.destination.contains("does not accept the certificate of this end"))
     }
 
-    // MARK: Validity, as the other end sees it
+    // MARK: Validity and purpose, as the other end sees them
 
     @Test(arguments: [true, false])
     func certificateOfThePeerThatIsNotValidNow(isExpired: Bool) throws {
@@ -157,6 +211,29 @@ import Transport
         for text in [atSource, atDestination] {
             #expect(text.contains(isExpired ? "expired" : "not valid before"), "\(text)")
         }
+    }
+
+    @Test func certificateOfThePeerThatIsForTheOtherEnd() throws {
+        let bad = try issue(
+            server: TestCertificate(usage: "clientAuth"),
+            client: TestCertificate(usage: "serverAuth"))
+        let good = try issue()
+        let ends = try TLSEnds(server: good, client: good)
+        let listener = try ends.server.listen(on: TLSEnds.anyPort)
+        defer { listener.close() }
+        let server = try OpenSSLPeer(.server, bad, version: nil, connectingTo: nil)
+        defer { server.stop() }
+
+        let atSource = ends.sourceError(at: try server.waitForURL())
+        let client = try OpenSSLPeer(.client, bad, version: nil, connectingTo: listener.url)
+        defer { client.stop() }
+        let atDestination = try ends.reports.first()
+
+        guard case .tls(.wrongPurpose(_, .server))? = atSource else {
+            Issue.record("\(String(describing: atSource))")
+            return
+        }
+        #expect(atDestination.contains("lacks clientAuth"), "\(atDestination)")
     }
 
     // MARK: Names

@@ -62,8 +62,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
         roundEnded = try EventDescriptor(name: "end of a round")
     }
 
-    /// Makes the connections, shows the destination that they belong to this migration, and starts
-    /// their threads.
+    /// Makes the connections and starts their threads.
     ///
     /// - Parameters:
     ///   - count: connections, 2 to `Limits.memoryConnections`.
@@ -72,31 +71,20 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     static func start(
         count: Int, for session: SourceSession<Outside>, memory: GuestRAM
     ) throws(MigrationError) -> MemoryWorkers {
-        let extensions = session.state.extensions
-        var workers: [Worker] = []
-        do {
-            for _ in 0..<count {
-                let connection = try session.network.connect(
-                    to: session.options.destination, within: session.limits)
-                workers.append(try Worker(connection))
-                let introduced = MemoryConnection(
-                    connection, extensions: extensions, board: session.control.board,
-                    within: session.limits)
-                try introduced.introduce(token: session.state.token)
-            }
+        let connections = try MemoryConnectionMaker<Outside>.make(count: count, for: session)
+        do throws(SystemError) {
+            var workers: [Worker] = []
+            for connection in connections { workers.append(try Worker(connection)) }
             let pendingEvent = session.pendingEvent
             let made = try MemoryWorkers(
                 network: session.network, memory: memory, board: session.control.board,
-                extensions: extensions, workers: workers, isWanted: { pendingEvent() == nil })
+                extensions: session.state.extensions, workers: workers,
+                isWanted: { pendingEvent() == nil })
             try made.launch()
             return made
         } catch {
-            for worker in workers { worker.connection.close(.abrupt) }
-            switch error {
-            case let error as MigrationError: throw error
-            case let error as TransportError: throw MigrationError(error)
-            default: throw .unsupported("A memory connection cannot be made: \(error)")
-            }
+            for connection in connections { connection.close(.abrupt) }
+            throw .unsupported("A memory connection cannot be used: \(error)")
         }
     }
 
