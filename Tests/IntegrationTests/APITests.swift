@@ -9,7 +9,7 @@ extension GuestTests {
     /// The API of a real process: what each call does in each state.
     @Suite struct APITests {
         private static let all = Set(Endpoint.allCases)
-        private static let always: Set<Endpoint> = [.ping, .migrationProgress]
+        private static let always: Set<Endpoint> = [.ping, .migrationProgress, .migrationTimeline]
 
         /// Calls with a body that is in order.
         private func call(_ endpoint: Endpoint, _ vmm: MartletProcess, _ lab: Lab)
@@ -38,7 +38,8 @@ extension GuestTests {
             case .resolveMigration:
                 try vmm.client.resolveMigration(ResolveMigrationData(owner: .source))
             case .ping, .shutdownVMM, .boot, .pause, .resume, .info, .counters, .shutdown, .delete,
-                .reboot, .powerButton, .nmi, .migrationProgress, .cancelMigration:
+                .reboot, .powerButton, .nmi, .migrationProgress, .migrationTimeline,
+                .cancelMigration:
                 try vmm.client.perform(endpoint)
             }
         }
@@ -220,7 +221,9 @@ extension GuestTests {
             for (vmm, phase) in [(scene.source, "source"), (scene.destination, "destination")] {
                 for endpoint in Self.all.subtracting(Self.always) {
                     switch endpoint {
-                    case .info, .counters, .cancelMigration, .ping, .migrationProgress: continue
+                    case .info, .counters, .cancelMigration, .ping, .migrationProgress,
+                        .migrationTimeline:
+                        continue
                     // The nearer reason is that there is a guest already, or no doubt.
                     case .create, .receiveMigration, .resolveMigration:
                         refusal(500) { () throws(APIClientError) in

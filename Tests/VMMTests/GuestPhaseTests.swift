@@ -26,6 +26,7 @@ import Testing
         .sendMigration: row(404, 404, 0, 0, 500, 500, 500),
         .receiveMigration: row(0, 500, 500, 500, 500, 500, 500),
         .migrationProgress: row(0, 0, 0, 0, 0, 0, 0),
+        .migrationTimeline: row(0, 0, 0, 0, 0, 0, 0),
         .cancelMigration: row(500, 500, 500, 500, 500, 0, 0),
         .resolveMigration: row(500, 500, 500, 500, 500, 0, 500),
     ]
@@ -45,9 +46,10 @@ import Testing
     /// has to know that the guest belongs to another thread then.
     private static let answeredDuringAMigration: [GuestPhase: Set<Endpoint>] = [
         .sending: [
-            .ping, .info, .counters, .migrationProgress, .cancelMigration, .resolveMigration,
+            .ping, .info, .counters, .migrationProgress, .migrationTimeline, .cancelMigration,
+            .resolveMigration,
         ],
-        .receiving: [.ping, .info, .migrationProgress, .cancelMigration],
+        .receiving: [.ping, .info, .migrationProgress, .migrationTimeline, .cancelMigration],
     ]
 
     @Test(arguments: Endpoint.allCases, [GuestPhase.sending, .receiving])

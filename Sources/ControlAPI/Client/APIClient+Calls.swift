@@ -24,6 +24,13 @@ extension APIClient {
         try answer(.migrationProgress, deadline)
     }
 
+    /// What happened in the migration, and when.
+    public func migrationTimeline(
+        deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) -> MigrationTimelineReport {
+        try answer(.migrationTimeline, deadline)
+    }
+
     /// Configures a guest.
     public func create(
         _ config: VmConfig, deadline: MonotonicInstant? = usual

@@ -18,6 +18,10 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
     public var dirtyRateBytesPerSecond: UInt64 = 0
     /// The blackout there would be if the guest were paused now; unknown before the first pass.
     public var predictedBlackoutMilliseconds: Double?
+    /// The share of time for which vCPUs are held back so that they write less, in percent.
+    public var throttlePercent: UInt64 = 0
+    /// Connections that carry memory; 0 where it is handed over.
+    public var connections: UInt64 = 0
     /// Time since the migration began.
     public var elapsedMilliseconds: Double = 0
     /// How the migration ended, once it has.
@@ -39,6 +43,8 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
         case rateBytesPerSecond = "rate_bytes_per_second"
         case dirtyRateBytesPerSecond = "dirty_rate_bytes_per_second"
         case predictedBlackoutMilliseconds = "predicted_blackout_ms"
+        case throttlePercent = "throttle_percent"
+        case connections
         case elapsedMilliseconds = "elapsed_ms"
         case result
     }

@@ -15,6 +15,8 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     /// The folder with `ca-cert.pem`, `client-cert.pem` and `client-key.pem`: the connections are
     /// protected with TLS. Nil for plain ones.
     public var tlsFolder: String?
+    /// A file that gets the timeline when the migration has ended, however that was.
+    public var timeline: String?
 
     /// What happens when a migration takes longer than it may.
     public enum TimeoutStrategy: String, SchemaChoice {
@@ -45,6 +47,7 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         .value("timeout_strategy", \.timeoutStrategy),
         .value("connections", \.connections),
         .optional("tls_dir", \.tlsFolder),
+        .optional("timeline", \.timeline),
         .unsupported("memory_mode", default: MemoryMode.precopy),
     ]
 
@@ -82,6 +85,8 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
     /// With TLS, the names of which a source's certificate must carry one; `*` stands for all.
     /// Without any, it must carry the address that the source connects from.
     public var tlsNames: [String] = []
+    /// A file that gets the timeline when the migration has ended, however that was.
+    public var timeline: String?
 
     /// Only for `SchemaObject`: there is no default for the address.
     public init() {}
@@ -99,6 +104,7 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
         .required("receiver_url", \.receiverURL),
         .optional("tls_dir", \.tlsFolder),
         .value("tls_names", \.tlsNames),
+        .optional("timeline", \.timeline),
         .unsupported("memory_mode", default: MemoryMode.precopy),
         .unsupported("vfio_fds"),
         .unsupported("iommufd_fd"),

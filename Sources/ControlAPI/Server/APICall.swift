@@ -40,6 +40,8 @@ public enum APICall: Equatable, Sendable {
     case receiveMigration(ReceiveMigrationData)
     /// Answer with `MigrationProgressReport`.
     case migrationProgress
+    /// Answer with `MigrationTimelineReport`.
+    case migrationTimeline
     /// Call the migration off.
     case cancelMigration
     /// Take a person's word for where the guest is.
@@ -68,6 +70,7 @@ public enum APICall: Equatable, Sendable {
         case .sendMigration: .sendMigration
         case .receiveMigration: .receiveMigration
         case .migrationProgress: .migrationProgress
+        case .migrationTimeline: .migrationTimeline
         case .cancelMigration: .cancelMigration
         case .resolveMigration: .resolveMigration
         }
@@ -142,6 +145,7 @@ public enum APICall: Equatable, Sendable {
             try data.validate()
             return .receiveMigration(data)
         case .migrationProgress: return .migrationProgress
+        case .migrationTimeline: return .migrationTimeline
         case .cancelMigration: return .cancelMigration
         case .resolveMigration:
             return .resolveMigration(try JSONBody.decode(ResolveMigrationData.self, from: body))

@@ -40,6 +40,8 @@ public enum Endpoint: String, CaseIterable, Sendable {
     case receiveMigration = "vm.receive-migration"
     /// How far a migration is.
     case migrationProgress = "vm.migration-progress"
+    /// What happened in a migration, and when.
+    case migrationTimeline = "vm.migration-timeline"
     /// Calls a migration off.
     case cancelMigration = "vm.cancel-migration"
     /// Ends a doubt about where the guest is, by a person's word.
@@ -54,7 +56,7 @@ public enum Endpoint: String, CaseIterable, Sendable {
     /// The only method it takes.
     public var method: String {
         switch self {
-        case .ping, .info, .counters, .migrationProgress: "GET"
+        case .ping, .info, .counters, .migrationProgress, .migrationTimeline: "GET"
         default: "PUT"
         }
     }

@@ -171,8 +171,13 @@ final class DestinationSession<Outside: Network> {
                 try receiver.receiveZeros(
                     rangeCount: rangeCount, from: channel.connection, within: limits)
             case .loadState(let byteCount):
+                // The source sends it while the guest stands still.
+                control.board.enter(.blackout, at: network.now)
+                control.board.beginStandstill(at: network.now)
                 try memoryConnections.shut()
-                return try channel.receivePayload(byteCount, within: limits)
+                let state = try channel.receivePayload(byteCount, within: limits)
+                control.board.endPart("receive-state", at: network.now)
+                return state
             case let action:
                 throw unexpected(action)
             }
@@ -184,6 +189,7 @@ final class DestinationSession<Outside: Network> {
 
     /// Tells the source that everything is here.
     func sayReady() throws(MigrationError) {
+        control.board.endPart("load-state", at: network.now)
         control.board.enter(.takeover, at: network.now)
         try finishStep()
     }
@@ -193,6 +199,7 @@ final class DestinationSession<Outside: Network> {
         guard case .takeOver(let takeover) = try nextAction() else {
             throw .invalidConfiguration("the source sent something else than Takeover")
         }
+        control.board.endPart("wait-takeover", at: network.now)
         // From here on this end decides alone: a cancel comes too late.
         let limits = OperationLimits()
         return DestinationTakeover(

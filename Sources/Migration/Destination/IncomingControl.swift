@@ -57,6 +57,11 @@ public final class IncomingControl: Sendable {
         board.snapshot(at: now)
     }
 
+    /// What happened so far, and when.
+    public func timeline(at now: MonotonicInstant = .now) -> MigrationTimeline {
+        board.timeline(at: now)
+    }
+
     /// Uses the decision's state; never waits inside.
     func withDecision<Result>(_ body: (inout DestinationProtocol) -> Result) -> Result {
         state.withLock { body(&$0.decision) }

@@ -71,8 +71,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             channel: channel, network: network, control: control,
             memoryConnections: memoryConnections, logger: logger)
         observer(.receiveStarted)
-        control.board.begin(at: network.now)
-        control.board.enter(.connecting, at: network.now)
+        control.board.begin(.connecting) { [network] in network.now }
         return receive(session)
     }
 
@@ -134,6 +133,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
     }
 
     private func arrived() {
+        control.board.endPart("takeover", at: network.now)
         control.settle()
         control.board.enter(.finished, at: network.now)
         logger.info("the guest is here")

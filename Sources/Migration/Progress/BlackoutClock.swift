@@ -8,6 +8,9 @@ struct BlackoutClock {
     /// When the blackout began; nil while the guest runs.
     private(set) var start: MonotonicInstant?
 
+    /// The parts that were measured, in the order of their ends.
+    private(set) var ended: [Blackout.Phase] = []
+
     private var last = MonotonicInstant(nanoseconds: 0)
 
     /// The guest is about to be stopped.
@@ -20,6 +23,7 @@ struct BlackoutClock {
     mutating func end(_ phase: Blackout.Phase, at now: MonotonicInstant) {
         guard start != nil else { return }
         blackout[phase] = now.nanoseconds(since: last)
+        ended.append(phase)
         last = now
     }
 }

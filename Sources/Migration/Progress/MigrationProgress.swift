@@ -38,6 +38,10 @@ public struct MigrationProgress: Hashable, Sendable {
     public var dirtyBytesPerSecond: UInt64 = 0
     /// The blackout if the guest were paused now, in milliseconds; nil before the rate is known.
     public var predictedBlackoutMilliseconds: UInt64?
+    /// The share of time for which vCPUs are held back so that they write less, from 0 to 99.
+    public var throttlePercent: UInt64 = 0
+    /// Connections that carry memory; 0 where it is handed over.
+    public var connections: UInt64 = 0
     /// Time since the start, in milliseconds.
     public var elapsedMilliseconds: UInt64 = 0
     /// Why it ended, where it did not succeed.

@@ -29,6 +29,11 @@ public struct Blackout: Hashable, Sendable {
             case .takeover: "takeover"
             }
         }
+
+        /// The name in reports that programs read, in one word: `final-memory`.
+        public var nameInReports: String {
+            name.split(separator: " ").joined(separator: "-")
+        }
     }
 
     private var parts: [6 of UInt64] = [0, 0, 0, 0, 0, 0]

@@ -97,6 +97,11 @@ public final class OutgoingControl: Sendable {
         board.snapshot(at: now)
     }
 
+    /// What happened so far, and when.
+    public func timeline(at now: MonotonicInstant = .now) -> MigrationTimeline {
+        board.timeline(at: now)
+    }
+
     /// What a person has decided.
     var resolution: OperatorResolution? { state.withLock { $0.resolution } }
 

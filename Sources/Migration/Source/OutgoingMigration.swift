@@ -139,6 +139,7 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
             guard runsOn else { return .stayed(.paused(machine), session.end(because: error)) }
             switch machine.resume() {
             case .running(let machine):
+                session.guestReturned()
                 machine.hardware.stopDirtyTracking()
                 return .stayed(.running(machine), session.end(because: error))
             case .failed(let machine, let cause):

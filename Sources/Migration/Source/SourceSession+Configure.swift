@@ -43,7 +43,11 @@ extension SourceSession {
             throw .invalidConfiguration("\(error)")
         }
         try exchange(.config(byteCount: payload.count), payload: payload)
-        control.board.update { $0.bytesTotal = hardware.memory.byteCount }
+        let connections = options.mode == .local ? 0 : UInt64(options.connections)
+        control.board.update {
+            $0.bytesTotal = hardware.memory.byteCount
+            $0.connections = connections
+        }
         try startWorkers(memory: hardware.memory)
     }
 

@@ -68,6 +68,7 @@ extension SourceSession: MemorySink {
     ) throws(MigrationError) {
         let began = network.now
         let sentBefore = memoryBytes
+        let pageCount = pages.byteCount / trackedPageSize
         if let workers {
             var taken = PageSet(layouts: pages.layouts)
             swap(&taken, &pages)
@@ -78,7 +79,10 @@ extension SourceSession: MemorySink {
             pages.removeAll()
         }
         let sent = memoryBytes - sentBefore
-        let nanoseconds = network.now.nanoseconds(since: began)
+        let now = network.now
+        let nanoseconds = now.nanoseconds(since: began)
+        control.board.roundEnded(
+            number: iterations, began: began, at: now, pages: pageCount, bytes: sent)
         lastRoundNanoseconds = nanoseconds
         convergence.roundEnded(bytes: sent, nanoseconds: nanoseconds)
         iterations += 1
@@ -173,6 +177,7 @@ extension SourceSession: MemorySink {
         guard lastRoundNanoseconds > 0 else { return }
         let (scaled, overflow) = bytes.multipliedReportingOverflow(by: 1_000_000_000)
         let rate = overflow ? .max : scaled / lastRoundNanoseconds
+        control.board.roundDirtied(bytes: bytes)
         control.board.update { $0.dirtyBytesPerSecond = rate }
     }
 

@@ -37,7 +37,9 @@ final class SourceSession<Outside: Network> {
     /// How long to wait before the next inquiry, in nanoseconds.
     var inquiryBackOff: UInt64 = 100_000_000
 
-    var clock = BlackoutClock()
+    var clock = BlackoutClock() {
+        didSet { control.board.show(clock) }
+    }
     var convergence: Convergence
     var iterations: UInt64 = 0
     var memoryBytes: UInt64 = 0
@@ -75,7 +77,7 @@ final class SourceSession<Outside: Network> {
         limits = OperationLimits(cancellation: control.cancellation)
         start = network.now
         lastAnswer = start
-        control.board.begin(at: start)
+        control.board.begin(.connecting) { network.now }
     }
 
     /// A batch of memory on its way.
@@ -304,6 +306,11 @@ final class SourceSession<Outside: Network> {
     }
 
     // MARK: - The end
+
+    /// The guest runs here again after the blackout of a migration that failed.
+    func guestReturned() {
+        control.board.endPart("return", at: network.now)
+    }
 
     /// The epilogue of every migration that failed before the point of no return, after the guest
     /// has been given back: tells the destination, closes, tells the observers.

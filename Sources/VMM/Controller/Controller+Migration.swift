@@ -25,6 +25,12 @@ extension Controller {
                     .badRequest, "vm.send-migration is refused",
                     "The guest's memory is private; local=on needs memory shared=on"))
         }
+        let file: TimelineFile?
+        do throws(APIFailure) {
+            file = try timelineFile(data.timeline, for: .sendMigration)
+        } catch {
+            return reply.fail(error)
+        }
         removeEjectedDevices()
         let guest: MovableGuest<KVMGuest>
         switch takeSlot() {
@@ -37,7 +43,8 @@ extension Controller {
         switch OutgoingTask.start(guest, options, over: network, environment) {
         case .begun(let task):
             slot = .sending(task)
-            isFollowed = false
+            followers = []
+            (migrationSettings, timelineFile) = (SettingValue.settings(of: data), file)
             reply.succeed()
         case .failed(let guest, let error):
             keep(guest)
@@ -47,6 +54,12 @@ extension Controller {
 
     /// Begins to wait for a guest; the call is answered when it is here or will not come.
     func receive(_ data: ReceiveMigrationData, _ reply: consuming APIReply) {
+        let file: TimelineFile?
+        do throws(APIFailure) {
+            file = try timelineFile(data.timeline, for: .receiveMigration)
+        } catch {
+            return reply.fail(error)
+        }
         let pending = PendingReply(reply)
         lastReceiver?.close()
         lastReceiver = nil
@@ -60,7 +73,8 @@ extension Controller {
                 ledger: ledger, reply: pending, environment)
             slot = .receiving(task)
             // Whoever called waits for the answer.
-            isFollowed = true
+            followers = [.migrationProgress]
+            (migrationSettings, timelineFile) = (SettingValue.settings(of: data), file)
         } catch {
             pending.take()?.fail(
                 APIFailure(.internalError, "The guest cannot be received", "\(error)"))
@@ -85,6 +99,18 @@ extension Controller {
         return MigrationNetwork(
             allowsPlainTCP: environment.allowsPlainTCP, protection: protection,
             report: { logger.warning("a connection was given up: \($0)") })
+    }
+
+    /// The file for a timeline, if there shall be one.
+    private func timelineFile(
+        _ path: String?, for endpoint: Endpoint
+    ) throws(APIFailure) -> TimelineFile? {
+        guard let path else { return nil }
+        do throws(SystemError) {
+            return try TimelineFile(path: path)
+        } catch {
+            throw APIFailure(.badRequest, "\(endpoint.rawValue) is refused", "\(error)")
+        }
     }
 
     /// Calls the running migration off, at either end.
@@ -127,12 +153,51 @@ extension Controller {
     var migrationProgress: MigrationProgressReport {
         switch slot {
         case .sending(let task):
-            isFollowed = true
+            followers.insert(.migrationProgress)
             return MigrationProgressReport(task.progress)
         case .receiving(let task):
             return MigrationProgressReport(task.progress)
         default:
             return lastMigration
+        }
+    }
+
+    /// What happened in the running migration so far, or in the last one.
+    var migrationTimeline: MigrationTimelineReport {
+        switch slot {
+        case .sending(let task):
+            followers.insert(.migrationTimeline)
+            return timeline(of: task, MigrationProgressReport(task.progress))
+        case .receiving(let task):
+            return timeline(of: task, MigrationProgressReport(task.progress))
+        default:
+            return lastTimeline
+        }
+    }
+
+    private func timeline(
+        of task: OutgoingTask, _ progress: MigrationProgressReport
+    ) -> MigrationTimelineReport {
+        MigrationTimelineReport(
+            task.timeline, .source, settings: migrationSettings, progress: progress)
+    }
+
+    private func timeline(
+        of task: IncomingTask, _ progress: MigrationProgressReport
+    ) -> MigrationTimelineReport {
+        MigrationTimelineReport(
+            task.timeline, .destination, settings: migrationSettings, progress: progress)
+    }
+
+    /// Keeps how a migration ended, and writes it where that was asked for.
+    private func keep(_ report: MigrationProgressReport, _ timeline: MigrationTimelineReport) {
+        lastMigration = report
+        lastTimeline = timeline
+        guard let file = timelineFile.take() else { return }
+        do throws(SystemError) {
+            try file.write(timeline)
+        } catch {
+            environment.logger.error("The timeline of the migration is lost: \(error)")
         }
     }
 
@@ -175,7 +240,7 @@ extension Controller {
             slot = .empty
             exitWhenFollowed(1)
         }
-        lastMigration = report
+        keep(report, timeline(of: task, report))
     }
 
     private func receivingEnded(_ task: IncomingTask) {
@@ -204,7 +269,7 @@ extension Controller {
                     .internalError, "The guest was not received", "Migration was aborted",
                     "\(error)"))
         }
-        lastMigration = report
+        keep(report, timeline(of: task, report))
     }
 
     private func keep(_ guest: consuming MovableGuest<KVMGuest>) {

@@ -14,6 +14,12 @@ final class Controller {
     var slot: GuestSlot = .empty
     /// Progress and end of the migration before the running one.
     var lastMigration: MigrationProgressReport = .none
+    /// What happened in the migration before the running one.
+    var lastTimeline: MigrationTimelineReport = .none
+    /// What the running migration was asked for.
+    var migrationSettings: [String: SettingValue] = [:]
+    /// Where the timeline of the running migration is to go, if anywhere.
+    var timelineFile: TimelineFile?
     /// Counts guests that were started, so that an event of one that is gone is not taken for one
     /// of the present.
     private var generation: UInt64 = 0
@@ -24,8 +30,8 @@ final class Controller {
     private var exitDeadline: MonotonicInstant?
     /// The status with which it ends then.
     private var deferredStatus: Int32 = 0
-    /// Whether somebody watches the running migration and wants to read how it ended.
-    var isFollowed = false
+    /// By which calls somebody watches the running migration, and wants to read how it ended.
+    var followers: Set<Endpoint> = []
     /// Whether the process ends as soon as the running migration has.
     var isEnding = false
     /// What was decided about guests that were received here.
@@ -76,12 +82,19 @@ final class Controller {
 
     /// Ends the process after a migration, once whoever watched knows how that ended.
     func exitWhenFollowed(_ status: Int32 = 0) {
-        if isFollowed, !isEnding {
+        if !followers.isEmpty, !isEnding {
             exitDeadline = .after(milliseconds: Self.followerPatience)
             deferredStatus = status
         } else {
             exit(status)
         }
+    }
+
+    /// Somebody was told how the migration ended, if it has; the process ends with the last one.
+    private func endWasRead(by endpoint: Endpoint) {
+        guard exitDeadline != nil else { return }
+        followers.remove(endpoint)
+        if followers.isEmpty { exit(deferredStatus) }
     }
 
     private func handle(_ message: ControlMessage) {
@@ -139,7 +152,10 @@ final class Controller {
         case .receiveMigration(let data): receive(data, reply)
         case .migrationProgress:
             reply.succeed(with: migrationProgress)
-            if exitDeadline != nil { exit(deferredStatus) }
+            endWasRead(by: .migrationProgress)
+        case .migrationTimeline:
+            reply.succeed(with: migrationTimeline)
+            endWasRead(by: .migrationTimeline)
         case .cancelMigration: cancelMigration(reply)
         case .resolveMigration(let data):
             finishChange(reply) { () throws(APIFailure) in try resolveMigration(data) }
@@ -265,7 +281,7 @@ extension Controller {
         case .receiving:
             deferredEvent = event
         case .empty, .created, .running, .paused, .stranded:
-            isFollowed = false
+            followers = []
             carryOutIfHere(event)
         }
     }

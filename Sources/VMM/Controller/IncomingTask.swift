@@ -45,6 +45,9 @@ final class IncomingTask: Sendable {
     /// Where the migration stands.
     var progress: MigrationProgress { control.progress() }
 
+    /// What happened so far, and when.
+    var timeline: MigrationTimeline { control.timeline() }
+
     /// What was decided here, for the next migration.
     var ledger: OwnershipLedger { control.ledger }
 

@@ -14,6 +14,8 @@ extension MigrationProgressReport {
         rateBytesPerSecond = progress.bytesPerSecond
         dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond
         predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map { Double($0) }
+        throttlePercent = progress.throttlePercent
+        connections = progress.connections
         elapsedMilliseconds = Double(progress.elapsedMilliseconds)
         if progress.phase == .inDoubt { result = MigrationResult(inDoubt: progress, self) }
     }
@@ -23,14 +25,14 @@ extension MigrationResult {
     /// A guest that left.
     public init(_ summary: MigrationSummary) {
         self.init(outcome: .completed)
-        totalMilliseconds = Self.milliseconds(summary.totalNanoseconds)
+        totalMilliseconds = VMM.milliseconds(summary.totalNanoseconds)
         bytesSent = summary.memoryBytes
         iterations = summary.iterations
-        blackoutMilliseconds = Self.milliseconds(summary.blackout.total)
+        blackoutMilliseconds = VMM.milliseconds(summary.blackout.total)
         blackoutPhases = Blackout.Phase.allCases.map { phase in
             BlackoutPhase(
                 phase: phase.nameInReports,
-                milliseconds: Self.milliseconds(summary.blackout[phase]))
+                milliseconds: VMM.milliseconds(summary.blackout[phase]))
         }
     }
 
@@ -61,15 +63,6 @@ extension MigrationResult {
         bytesSent = report.bytesSent
         iterations = report.iteration
     }
-
-    private static func milliseconds(_ nanoseconds: UInt64) -> Double {
-        Double(nanoseconds / 1000) / 1000
-    }
-}
-
-extension Blackout.Phase {
-    /// The name in one word: `final-memory`.
-    var nameInReports: String { name.split(separator: " ").joined(separator: "-") }
 }
 
 extension MigrationOptions {

@@ -68,6 +68,9 @@ final class OutgoingTask: Sendable {
     /// Where the migration stands.
     var progress: MigrationProgress { control.progress() }
 
+    /// What happened so far, and when.
+    var timeline: MigrationTimeline { control.timeline() }
+
     /// Whether the guest stands still until the migration has ended: its owner had paused it, or it
     /// is not known at which end it runs.
     var standsStill: Bool { isPaused || progress.phase == .inDoubt }

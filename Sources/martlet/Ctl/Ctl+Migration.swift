@@ -16,6 +16,7 @@ extension Ctl {
                   send-migration destination_url=tcp:127.0.0.1:4444
                   send-migration destination_url=tcp:127.0.0.1:4444,downtime_ms=50,timeout_s=60
                   send-migration destination_url=unix:/tmp/m,local=on
+                  send-migration destination_url=unix:/tmp/m,timeline=/tmp/timeline.json
                 """)
         @OptionGroup var target: ControlTarget
 
@@ -23,7 +24,7 @@ extension Ctl {
             help: ArgumentHelp(
                 "Where to and how.",
                 valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
-                    + "[,timeout_strategy=cancel|ignore][,connections=1..128]"),
+                    + "[,timeout_strategy=cancel|ignore][,connections=1..128][,timeline=PATH]"),
             completion: .keys(of: SendMigrationData.self),
             transform: { try SendMigrationData(option: $0) })
         var migration: SendMigrationData
@@ -59,7 +60,7 @@ extension Ctl {
         @OptionGroup var target: ControlTarget
 
         @Argument(
-            help: ArgumentHelp("Where to listen.", valueName: "receiver_url=URL"),
+            help: ArgumentHelp("Where to listen.", valueName: "receiver_url=URL[,timeline=PATH]"),
             completion: .keys(of: ReceiveMigrationData.self),
             transform: { try ReceiveMigrationData(option: $0) })
         var migration: ReceiveMigrationData
@@ -85,6 +86,19 @@ extension Ctl {
             var display = MigrationDisplay(.lines)
             say(display.update(report), terminator: "")
             if let result = report.result { say(result.summary, terminator: "") }
+        }
+    }
+
+    /// `vm.migration-timeline`.
+    struct ShowMigrationTimeline: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "migration-timeline",
+            abstract: "Prints what happened in a migration, and when, as JSON.",
+            discussion: "migration-report makes a page of it that people can read.")
+        @OptionGroup var target: ControlTarget
+
+        func run() throws {
+            target.printJSON(try target.call { try $0.migrationTimeline() })
         }
     }
 

@@ -18,8 +18,8 @@ struct Ctl: ParsableCommand {
             Ping.self, Info.self, Counters.self, Create.self, Boot.self, Pause.self, Resume.self,
             Reboot.self, Shutdown.self, Delete.self, AddDisk.self, AddNet.self, RemoveDevice.self,
             ResizeDisk.self, PowerButton.self, NMI.self, ShutdownVMM.self, SendMigration.self,
-            ReceiveMigration.self, ShowMigrationProgress.self, CancelMigration.self,
-            ResolveMigration.self,
+            ReceiveMigration.self, ShowMigrationProgress.self, ShowMigrationTimeline.self,
+            CancelMigration.self, ResolveMigration.self,
         ])
 
     @OptionGroup var target: ControlTarget
