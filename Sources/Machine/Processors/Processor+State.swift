@@ -12,7 +12,17 @@ extension Processor {
     ) throws(SystemError) -> ProcessorState {
         var contents: [[UInt8]] = []
         contents.reserveCapacity(ProcessorState.parts.count)
-        for part in ProcessorState.parts { contents.append(try hardware.state(part)) }
+        // Reading the run state lets a start-up interrupt take effect, and reading the events one
+        // that waits with its fault address: both change registers, which are read after them.
+        let runState = try hardware.state(.runState)
+        let events = try hardware.state(.events)
+        for part in ProcessorState.parts {
+            switch part {
+            case .runState: contents.append(runState)
+            case .events: contents.append(events)
+            default: contents.append(try hardware.state(part))
+            }
+        }
         let pointers = savesPointers ? try hardware.state(.specialRegistersWithPointers) : nil
         let nested = try hardware.nestedState()
         let registers = try hardware.modelSpecificRegisters(
