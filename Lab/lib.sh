@@ -182,7 +182,12 @@ receive() {
 }
 
 is_listening() {
-    ctl "$1" migration-progress --json | grep -q listening
+    in_phase "$1" listening
+}
+
+# in_phase NAME PHASE: whether the VMM's migration is in this phase.
+in_phase() {
+    ctl "$1" migration-progress --json | grep -q "$2"
 }
 
 # guest_send NAME COMMAND: starts a command in the guest and does not wait for an answer.
@@ -307,4 +312,22 @@ no_worries() {
     if grep -v -E -f "$RUN/expected" "$RUN/$1.worries" >"$RUN/$1.unexpected"; then
         fail "Linux worries: $(head -n 3 "$RUN/$1.unexpected")"
     fi
+}
+
+# five_moves MOVE: boots a guest, gives it all kinds of work, and moves it with MOVE from VMM to VMM.
+five_moves() {
+    local hop
+    bridge
+    tap tap0
+    image disk ext4
+    lodger serve 7000 >"$RUN/serve.log" &
+    CPUS=2 start_guest v0 --disk "path=$RUN/disk" --net tap=tap0,mac=02:00:00:00:00:0a
+    guest_network v0 10.0.0.10
+    start_work v0 /dev/vda 10.0.0.1
+    for hop in 1 2 3 4 5; do
+        "$1" v$((hop - 1)) v$hop
+        check_work v$hop
+    done
+    end_work v5
+    no_worries v5
 }

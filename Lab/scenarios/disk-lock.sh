@@ -10,10 +10,13 @@ refused() {
 }
 refused "of a running guest"
 guest_check a 'mount /dev/vda /mnt && lodger pattern /mnt/file 2 1'
-# Nobody listens there; and a destination that is told to stop.
-if ctl a send-migration destination_url=tcp:127.0.0.1:1 >"$RUN/failed.log" 2>&1; then
-    fail "a migration to nobody worked"
-fi
+# A destination that dies while the memory is on its way.
+start_vmm d
+receive d tcp:127.0.0.1:4100
+ctl a send-migration destination_url=tcp:127.0.0.1:4100 >"$RUN/failed.log" 2>&1 &
+wait_for 30 "memory on its way" in_phase a memory
+kill -9 "$(cat "$RUN/d.pid")"
+wait_for 60 "the end of the migration" in_phase a failed
 refused "after a migration that failed"
 guest_check a 'cat /mnt/file >/dev/null && sync'
 migrate_tcp a b

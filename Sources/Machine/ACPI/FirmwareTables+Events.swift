@@ -6,7 +6,7 @@ extension FirmwareTables {
     var powerButton: AMLObject {
         .device(
             "PWRB",
-            [.name("_HID", .identifier("PNP0C0C")), .name("_UID", .integer(0))])
+            [.name("_HID", .plugAndPlay(0x0c0c)), .name("_UID", .integer(0))])
     }
 
     /// The generic event device (ACPI 6.5, section 5.6.9), whose method runs at its interrupt.

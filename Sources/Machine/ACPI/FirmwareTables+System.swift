@@ -38,8 +38,8 @@ extension FirmwareTables {
         return .device(
             "PCI0",
             [
-                .name("_HID", .identifier("PNP0A08")),  // PCI Express
-                .name("_CID", .identifier("PNP0A03")),
+                .name("_HID", .plugAndPlay(0x0a08)),  // PCI Express
+                .name("_CID", .plugAndPlay(0x0a03)),
                 .name("_UID", .integer(0)),
                 .name("_SEG", .integer(0)),
                 .name("_BBN", .integer(0)),
@@ -87,7 +87,7 @@ extension FirmwareTables {
         .device(
             "MBRD",
             [
-                .name("_HID", .identifier("PNP0C02")),
+                .name("_HID", .plugAndPlay(0x0c02)),
                 .name("_UID", .integer(0)),
                 .name(
                     "_CRS",
@@ -102,7 +102,7 @@ extension FirmwareTables {
         .device(
             "COM1",
             [
-                .name("_HID", .identifier("PNP0501")),
+                .name("_HID", .plugAndPlay(0x0501)),
                 .name("_UID", .integer(0)),
                 .name("_DDN", .text("COM1")),
                 .name(

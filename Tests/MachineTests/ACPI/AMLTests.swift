@@ -33,7 +33,7 @@ import Testing
 
     @Test func identifiersArePacked() {
         // As in the table of the EISA specification's example, PNP0A03.
-        #expect(bytes(.identifier("PNP0A03")) == [0x0c, 0x41, 0xd0, 0x0a, 0x03])
+        #expect(bytes(.plugAndPlay(0x0a03)) == [0x0c, 0x41, 0xd0, 0x0a, 0x03])
         #expect(
             bytes(.uuid("33db4d5b-1ff7-401c-9657-7441c03dd766")) == [
                 0x11, 19, 0x0a, 16, 0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40, 0x96, 0x57,

@@ -14,19 +14,12 @@ indirect enum AMLValue {
     case or(AMLValue, AMLValue)
     case equal(AMLValue, AMLValue)
 
-    /// The identifier of a device as EISA packs it into 32 bits: three letters, four digits
-    /// (section 19.3.4, EISAID).
-    static func identifier(_ text: String) -> AMLValue {
-        let characters = Array(text.utf8)
-        let digits = UInt32(text.dropFirst(3), radix: 16)
-        guard characters.count == 7, let digits else {
-            preconditionFailure("no EISA identifier")
-        }
-        let letters = characters.prefix(3).reduce(0 as UInt32) {
-            $0 << 5 | UInt32($1 & 0x1f)
-        }
+    /// The identifier PNPxxxx of a device as EISA packs it into 32 bits: three letters of 5 bits, four
+    /// digits (section 19.3.4, EISAID).
+    static func plugAndPlay(_ product: UInt16) -> AMLValue {
+        let letters = "PNP".utf8.reduce(0 as UInt32) { $0 << 5 | UInt32($1 & 0x1f) }
         // The bytes are in the order in which people write them.
-        return .integer(UInt64((letters << 16 | digits).byteSwapped))
+        return .integer(UInt64((letters << 16 | UInt32(product)).byteSwapped))
     }
 
     /// A universally unique identifier in the mixed byte order of ACPI (ToUUID of its source language).
