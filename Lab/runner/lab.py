@@ -88,9 +88,10 @@ class Lab:
         images.ext4(image, 1024, folder)
         self.disks.append(image)
 
-    def machine(self, snapshot=None):
+    def machine(self, name="machine", snapshot=None, processors=1):
+        """Starts an outer machine, whose files are in a folder of this name."""
         return OuterMachine(self.packages, self.kernel, self.initramfs, self.disks,
-                            os.path.join(self.work, "machine"), snapshot)
+                            os.path.join(self.work, "machines", name), snapshot, processors)
 
     def prepare_snapshot(self):
         """Boots the outer machine once and keeps it as it is then, for these inputs."""
@@ -125,7 +126,7 @@ class Lab:
                 print(f"    {line}", flush=True)
 
         reason = None
-        machine = self.machine(self.snapshot)
+        machine = self.machine(scenario.name, self.snapshot)
         try:
             if not self.snapshot:
                 machine.wait_until_up(120)

@@ -21,7 +21,8 @@ class OuterMachine:
     """A QEMU process. `command` runs a command in the machine's shell, on its second serial
     port; what its kernel says goes to a file."""
 
-    def __init__(self, packages, kernel, initramfs, disks, folder, snapshot=None):
+    def __init__(self, packages, kernel, initramfs, disks, folder, snapshot=None,
+                 processors=1):
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         self.folder = folder
@@ -30,7 +31,7 @@ class OuterMachine:
         arguments = ["setpriv", "--pdeathsig", "KILL", packages.qemu]
         for data in packages.qemu_data:
             arguments += ["-L", data]
-        arguments += ["-M", "q35", "-cpu", "max", "-smp", "2", "-m", MEMORY,
+        arguments += ["-M", "q35", "-cpu", "max", "-smp", str(processors), "-m", MEMORY,
                       "-accel", "tcg,thread=multi,tb-size=512", "-nodefaults", "-display", "none",
                       "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
                       "-append", COMMAND_LINE, "-serial", f"file:{self.console}",
