@@ -5,7 +5,8 @@ internal import Synchronization
 /// Any thread marks; one collects. A writer marks *after* its bytes are written, and a collector
 /// clears *before* it reads the page, so a page is never read old and forgotten: at worst it is
 /// sent twice. Marking is one locked `or`, also when nobody collects, because a test of the bit
-/// first could pass an older store of the data.
+/// first could pass an older store of the data. Sendable although it holds a pointer: it cannot be
+/// copied, the pointer never changes, and what it points to is atomic.
 @safe
 struct DirtyBitmap: ~Copyable, @unchecked Sendable {
     // SAFETY: allocated in `init`, freed in `deinit`; every element is atomic.
