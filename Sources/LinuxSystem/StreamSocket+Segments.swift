@@ -79,17 +79,8 @@ extension StreamSocket {
     public func sendAvailable(
         _ bytes: [UInt8], from start: Int
     ) throws(SystemError) -> TransferProgress {
-        let rest = bytes.span.extracting(droppingFirst: start)
-        let result = retryingShim {
-            unsafe rest.withUnsafeBytes { buffer in
-                // SAFETY: the kernel only reads the bytes, within the call.
-                var vector = unsafe iovec(
-                    iov_base: UnsafeMutableRawPointer(mutating: buffer.baseAddress),
-                    iov_len: buffer.count)
-                return unsafe clinux_send(descriptor.rawValue, &vector, 1, nil, 0)
-            }
-        }
-        return try progress(of: result, "send to", atZero: .wouldWait)
+        // SAFETY: every byte of an array of bytes is initialized.
+        try unsafe sendAvailable(bytes.span.extracting(droppingFirst: start).bytes)
     }
 
     /// Receives what is there into the bytes from `start` on.
