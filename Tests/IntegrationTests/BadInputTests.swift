@@ -34,6 +34,17 @@ extension GuestTests {
             expectFailure(try lab.martlet("run", "--kernel", "/tmp"), naming: "/tmp")
         }
 
+        @Test func mistypedKernelIsNoMissingOne() throws {
+            let lab = try Lab()
+
+            let mistyped = try lab.martlet("run", "--kernle", "/tmp/kernel")
+            #expect(mistyped.status == .exited(64))
+            #expect(mistyped.errors.contains("Unknown option '--kernle'"), "\(mistyped.errors)")
+            let empty = try lab.martlet("run")
+            #expect(empty.status == .exited(64))
+            #expect(empty.errors.contains("nothing to run"), "\(empty.errors)")
+        }
+
         @Test(arguments: [16, 100, 5000])
         func kernelThatIsCutShort(size: Int) throws {
             let lab = try Lab()

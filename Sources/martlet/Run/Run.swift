@@ -104,7 +104,9 @@ struct Run: ParsableCommand {
         help: "Allow migrations to and from other hosts without encryption.")
     var allowsPlainTCP = false
 
-    func validate() throws {
+    /// Not `validate`, which comes before the complaint about an option that does not exist: a
+    /// mistyped `--kernel` would be told as a missing one.
+    private func checkPurpose() throws {
         if kernel == nil && apiSocket == nil {
             throw ValidationError(
                 "There is nothing to run: give --kernel to boot a guest, or --api-socket to wait "
@@ -116,6 +118,7 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
+        try checkPurpose()
         var options = VMMOptions()
         options.apiSocket = apiSocket
         options.eventMonitor = eventMonitor
