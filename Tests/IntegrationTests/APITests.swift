@@ -178,7 +178,7 @@ extension GuestTests {
 
         /// The status that a request without body is answered with.
         private func status(of line: String, _ vmm: MartletProcess) throws -> String {
-            let deadline = MonotonicInstant.after(milliseconds: 20_000)
+            let deadline = MonotonicInstant.after(milliseconds: 120_000)
             let socket = try StreamSocket.connect(path: vmm.client.path, deadline: deadline)
             let request = Array("\(line) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".utf8)
             try socket.sendAll(request.span, deadline: deadline)

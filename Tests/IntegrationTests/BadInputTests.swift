@@ -155,7 +155,7 @@ extension GuestTests {
             expectFailure(try lab.martlet("run", "--api-socket", socket), naming: socket)
             _ = try first.client.ping()
             first.process.signal(SIGKILL)
-            _ = try first.process.wait(deadline: .after(milliseconds: 20_000))
+            _ = try first.process.wait(deadline: .after(milliseconds: 120_000))
             // What a dead process has left is replaced.
             let second = try lab.start("vmm")
             #expect(try second.client.ping().pid == Int64(second.process.identifier))

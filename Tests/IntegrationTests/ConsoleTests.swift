@@ -18,7 +18,7 @@ private final class Reader {
 
     /// Waits for the next whole report of the guest.
     func nextReport() throws -> GuestLine {
-        let deadline = MonotonicInstant.after(milliseconds: 30_000)
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
         while true {
             if let end = text.firstIndex(of: "\n") {
                 let line = String(text[..<end])
@@ -38,7 +38,7 @@ private final class Reader {
     /// Reads to the end of the stream.
     func readToEnd() throws {
         while true {
-            try descriptor.wait(for: .readable, deadline: .after(milliseconds: 30_000))
+            try descriptor.wait(for: .readable, deadline: .after(milliseconds: 120_000))
             if try descriptor.read(maximum: 4096).isEmpty { return }
         }
     }

@@ -39,7 +39,7 @@ extension GuestTests {
             #expect(try ctl(lab, vmm, "info").output.contains("Created"))
             #expect(try ctl(lab, vmm, "shutdown-vmm").status == .exited(0))
             #expect(
-                try vmm.process.wait(deadline: .after(milliseconds: 20_000)) == .exited(0))
+                try vmm.process.wait(deadline: .after(milliseconds: 120_000)) == .exited(0))
         }
 
         @Test func devicesAreAddedAndShownByName() async throws {

@@ -43,7 +43,7 @@ extension GuestTests {
             let url = "unix:\(lab.path("door"))"
             var reception = try receiver.receive(at: url)
             do {
-                let deadline = MonotonicInstant.after(milliseconds: 20_000)
+                let deadline = MonotonicInstant.after(milliseconds: 120_000)
                 let socket = try StreamSocket.connect(path: lab.path("door"), deadline: deadline)
                 try socket.sendAll(stream.bytes.span, deadline: deadline)
                 socket.shutdown(.sending)
@@ -78,7 +78,7 @@ extension GuestTests {
             var answered = 0
             try await eventually("the end of the migration\n\(flight.vmm.log)") {
                 if let socket = try? listener.accept(deadline: .now) {
-                    let deadline = MonotonicInstant.after(milliseconds: 20_000)
+                    let deadline = MonotonicInstant.after(milliseconds: 120_000)
                     var start = [UInt8](repeating: 0, count: Request.byteCount)
                     var span = start.mutableSpan
                     _ = try socket.receiveAll(into: &span, deadline: deadline)

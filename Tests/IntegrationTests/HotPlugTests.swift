@@ -27,7 +27,7 @@ extension GuestTests {
         private func descriptors(of vmm: MartletProcess) throws -> Int {
             try CommandRun(
                 path: "/bin/ls", arguments: ["/proc/\(vmm.process.identifier)/fd"], folder: "/",
-                deadline: .after(milliseconds: 20_000)
+                deadline: .after(milliseconds: 120_000)
             ).output.split(separator: "\n").count
         }
 

@@ -64,7 +64,7 @@ extension GuestTests {
             try flight.expectImageIsHeld()
             // Nobody else has it: it goes with this process.
             flight.vmm.process.signal(SIGKILL)
-            _ = try flight.vmm.process.wait(deadline: .after(milliseconds: 20_000))
+            _ = try flight.vmm.process.wait(deadline: .after(milliseconds: 120_000))
             try OwnedDescriptor(opening: flight.image, .write).lock(.exclusive)
         }
 

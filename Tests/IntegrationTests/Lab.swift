@@ -43,7 +43,7 @@ final class Lab: Sendable {
         return try inNetwork {
             try CommandRun(
                 path: path, arguments: arguments, folder: folder,
-                deadline: .after(milliseconds: 30_000))
+                deadline: .after(milliseconds: 120_000))
         }
     }
 

@@ -86,7 +86,7 @@ struct ExitTests {
         guest.machine.processor.requestImmediateExit(true)
         thread.kick()
 
-        try left.event.wait(deadline: .after(milliseconds: 30_000))
+        try left.event.wait(deadline: .after(milliseconds: 120_000))
     }
 }
 

@@ -8,7 +8,7 @@ import Testing
         do {
             let listener = try StreamListener(path: path)
             let client = try StreamSocket.connect(path: path)
-            let server = try listener.accept(deadline: .after(milliseconds: 10_000))
+            let server = try listener.accept(deadline: .after(milliseconds: 120_000))
             try client.sendAll([1].span)
             #expect(try server.peer.isOnThisMachine)
         }
@@ -35,7 +35,7 @@ import Testing
         let client = try StreamSocket.connect(path: path)
 
         #expect(error?.errno == .addressInUse)
-        _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+        _ = try listener.accept(deadline: .after(milliseconds: 120_000))
         client.shutdown()
         unlinkLock(path)
     }
@@ -47,7 +47,7 @@ import Testing
         let listener = try StreamListener(path: path)
         let client = try StreamSocket.connect(path: path)
 
-        _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+        _ = try listener.accept(deadline: .after(milliseconds: 120_000))
         client.shutdown()
         unlinkLock(path)
     }
@@ -58,7 +58,7 @@ import Testing
         listener.stopListening()
 
         let error = #expect(throws: SystemError.self) {
-            _ = try listener.accept(deadline: .after(milliseconds: 10_000))
+            _ = try listener.accept(deadline: .after(milliseconds: 120_000))
         }
         #expect(error?.errno == .invalidArgument)
         unlinkLock(path)
@@ -68,8 +68,8 @@ import Testing
         let path = temporaryPath("adopted")
         let original = try StreamListener(path: path)
         let adopted = try StreamListener(adopting: try original.descriptor.duplicate())
-        let client = try StreamSocket.connect(path: path, deadline: .after(milliseconds: 10_000))
-        let server = try adopted.accept(deadline: .after(milliseconds: 10_000))
+        let client = try StreamSocket.connect(path: path, deadline: .after(milliseconds: 120_000))
+        let server = try adopted.accept(deadline: .after(milliseconds: 120_000))
         try client.sendAll([7].span)
         #expect(try server.peer.isOnThisMachine)
         // Nobody else has connected, and it does not wait for that longer than asked.

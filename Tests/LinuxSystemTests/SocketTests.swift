@@ -111,8 +111,8 @@ import Testing
         let listener = try StreamListener(
             addresses: SocketAddress.resolve("127.0.0.1:0", listening: true))
         let client = try StreamSocket.connect(
-            to: [listener.address], deadline: .after(milliseconds: 10_000))
-        let server = try listener.accept(deadline: .after(milliseconds: 10_000))
+            to: [listener.address], deadline: .after(milliseconds: 120_000))
+        let server = try listener.accept(deadline: .after(milliseconds: 120_000))
 
         try client.sendAll([9].span)
         var bytes: [UInt8] = [0]
@@ -127,7 +127,7 @@ import Testing
         let listener = try StreamListener(
             addresses: SocketAddress.resolve("127.0.0.1:0", listening: true))
         let client = try StreamSocket.connect(to: [listener.address])
-        let server = try listener.accept(deadline: .after(milliseconds: 10_000))
+        let server = try listener.accept(deadline: .after(milliseconds: 120_000))
         let tcp = Int32(IPPROTO_TCP)
 
         for number in [client.descriptor.rawValue, server.descriptor.rawValue] {

@@ -31,7 +31,7 @@ import Testing
         loud.signal()
 
         var tokens: [UInt64] = []
-        let ready = try poller.wait(deadline: .after(milliseconds: 10_000)) { token, readiness in
+        let ready = try poller.wait(deadline: .after(milliseconds: 120_000)) { token, readiness in
             tokens.append(token)
             #expect(readiness == .readable)
         }
@@ -90,7 +90,7 @@ import Testing
         }
 
         // A kick before the call has no effect, so it is repeated.
-        let deadline = MonotonicInstant.after(milliseconds: 30_000)
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
         while interrupted.value.drain() == 0, !deadline.hasPassed {
             thread.kick()
             try? interrupted.value.descriptor.wait(

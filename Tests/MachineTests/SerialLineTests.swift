@@ -37,7 +37,7 @@ private struct User: ~Copyable {
     func read(_ count: Int) throws -> String {
         var bytes: [UInt8] = []
         while bytes.count < count {
-            try descriptor.wait(for: .readable, deadline: .after(milliseconds: 20_000))
+            try descriptor.wait(for: .readable, deadline: .after(milliseconds: 120_000))
             let more = try descriptor.read(maximum: count - bytes.count)
             if more.isEmpty { break }
             bytes += more
@@ -59,8 +59,12 @@ private struct User: ~Copyable {
 
     private var path: String { "\(folder.path)/serial.sock" }
 
-    private func makeSocket() throws -> SerialLine {
-        let line = SerialLine(to: .socket(path: path), loop: loop, receiver: device.receiver)
+    private func makeSocket(
+        readerPatience: Int = SerialLine.usualReaderPatience
+    ) throws -> SerialLine {
+        let line = SerialLine(
+            to: .socket(path: path), loop: loop, receiver: device.receiver,
+            readerPatience: readerPatience)
         try line.bind()
         return line
     }
@@ -186,7 +190,7 @@ private struct User: ~Copyable {
         source.unbind()
     }
 
-    @Test(.timeLimit(.minutes(1))) func stuckUserCostsNoMoreThanTheBuffer() throws {
+    @Test(.timeLimit(.minutes(5))) func stuckUserCostsNoMoreThanTheBuffer() throws {
         let line = try makeSocket()
         try line.takeOver()
         let user = try User(socket: path)
@@ -209,31 +213,51 @@ private struct User: ~Copyable {
         _ = user
     }
 
-    /// A thread of a device waits for a slow reader and not for a stuck one.
-    @Test(.timeLimit(.minutes(1))) func bulkIsLostOnlyWhenNobodyReads() throws {
-        let line = try makeSocket()
+    /// A thread of a device waits for a slow reader.
+    @Test(.timeLimit(.minutes(5))) func bulkIsNotLostWhileSomebodyReads() throws {
+        // This reader reads when the tests that run beside it let it.
+        let line = try makeSocket(readerPatience: 120_000)
         try line.takeOver()
-        let piece = [UInt8](repeating: 7, count: 4096)
-        let total = 4 << 20
-        let user = try User(socket: path)
-        // What comes before the user is accepted may be dropped.
-        send("\n", through: line)
-        #expect(try user.read(1) == "\n")
+        let user = try beginReading(line)
         let duplicate = SharedDescriptor(try user.descriptor.duplicate())
         let reader = try WorkerThread(name: "reader") { _ in
             var count = 0
-            while count < total,
+            while count < Self.bulk,
                 let bytes = try? duplicate.descriptor.read(maximum: 1 << 16), !bytes.isEmpty
             {
                 count += bytes.count
             }
         }
-        for _ in 0..<(total / piece.count) { line.write(piece) { false } }
+        writeBulk(through: line)
         reader.join()
         #expect(line.droppedBytes == 0)
-        for _ in 0..<(total / piece.count) { line.write(piece) { false } }
-        #expect(line.droppedBytes > total / 2)
         line.unbind()
+    }
+
+    /// It does not wait for a stuck one.
+    @Test(.timeLimit(.minutes(5))) func bulkIsLostWhenNobodyReads() throws {
+        let line = try makeSocket()
+        try line.takeOver()
+        let user = try beginReading(line)
+        writeBulk(through: line)
+        #expect(line.droppedBytes > Self.bulk / 2)
+        line.unbind()
+        withExtendedLifetime(user) {}
+    }
+
+    private static let bulk = 4 << 20
+
+    /// A user to whom the line writes from now on: what comes before it is accepted may be dropped.
+    private func beginReading(_ line: SerialLine) throws -> User {
+        let user = try User(socket: path)
+        send("\n", through: line)
+        #expect(try user.read(1) == "\n")
+        return user
+    }
+
+    private func writeBulk(through line: SerialLine) {
+        let piece = [UInt8](repeating: 7, count: 4096)
+        for _ in 0..<(Self.bulk / piece.count) { line.write(piece) { false } }
     }
 
     @Test func inputWaitsUntilTheDeviceHasRoom() throws {
@@ -272,7 +296,7 @@ private struct User: ~Copyable {
         line.unbind()
     }
 
-    @Test(.timeLimit(.minutes(1))) func terminalThatNobodyReadsDropsOutput() throws {
+    @Test(.timeLimit(.minutes(5))) func terminalThatNobodyReadsDropsOutput() throws {
         let line = SerialLine(to: .terminal, loop: loop, receiver: device.receiver)
         try line.bind()
         let text = String(repeating: "x", count: 99) + "\n"

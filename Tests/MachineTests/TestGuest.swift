@@ -24,7 +24,7 @@ final class GuestEvents: Sendable {
 
     /// All events, once there is one.
     func wait() throws -> [GuestEvent] {
-        try happened.wait(deadline: .after(milliseconds: 30_000))
+        try happened.wait(deadline: .after(milliseconds: 120_000))
         happened.drain()
         return events.withLock { events in
             defer { events = [] }
@@ -66,7 +66,7 @@ struct TestGuest {
 
 /// Waits until a condition holds, looking often.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = MonotonicInstant.after(milliseconds: 30_000)
+    let deadline = MonotonicInstant.after(milliseconds: 120_000)
     while !deadline.hasPassed {
         if try condition() { return true }
         usleep(1000)

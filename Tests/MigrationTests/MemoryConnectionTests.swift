@@ -198,7 +198,7 @@ import Transport
         // It has begun once its first bytes are there.
         try other.send([UInt8](repeating: 7, count: 100))
         let memory = try #require(ends.arrivedMemory)
-        let deadline = MonotonicInstant.after(milliseconds: 20_000)
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
         while try memory.load(UInt8.self, at: GuestAddress(99)) != 7 {
             try #require(!deadline.hasPassed)
         }

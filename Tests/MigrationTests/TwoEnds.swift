@@ -151,7 +151,7 @@ final class TwoEnds: Sendable {
 
     /// Waits for the destination's end.
     func destinationResult() throws -> DestinationResult {
-        try done.wait(deadline: .after(milliseconds: 30_000))
+        try done.wait(deadline: .after(milliseconds: 120_000))
         return try #require(result.withLock { $0 })
     }
 

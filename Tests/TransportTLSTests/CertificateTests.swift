@@ -53,7 +53,7 @@ import Transport
         folder.remove("ca-cert.pem")
         let made = try CommandRun(
             path: "/usr/bin/mkfifo", arguments: [folder.path("ca-cert.pem")], folder: folder.path,
-            deadline: .after(milliseconds: 20_000))
+            deadline: .after(milliseconds: 120_000))
         try #require(made.status == .exited(0))
 
         #expect(throws: TLSError.notAFile(path: folder.path("ca-cert.pem"))) {

@@ -51,7 +51,7 @@ final class OpenSSLPeer: Sendable {
 
     /// Waits until a server listens.
     func waitForURL() throws -> MigrationURL {
-        let deadline = MonotonicInstant.after(milliseconds: 20_000)
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
         while !deadline.hasPassed {
             // A connection would be the only one it accepts: the kernel's table says it too.
             let table = try OwnedDescriptor(opening: "/proc/net/tcp").readAll(maximum: 1 << 20)

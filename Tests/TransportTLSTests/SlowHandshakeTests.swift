@@ -35,7 +35,7 @@ import Transport
         }
         for _ in sources {
             let channel = try listener.accept(
-                within: OperationLimits(deadline: .after(milliseconds: 20_000)))
+                within: OperationLimits(deadline: .after(milliseconds: 120_000)))
             var first: [UInt8] = []
             try channel.receive(1, into: &first, within: OperationLimits())
             try channel.send(first, within: OperationLimits())

@@ -99,7 +99,7 @@ import Transport
         defer { listener.close() }
         guard case .tcp(_, let port) = listener.url else { return }
         let socket = try StreamSocket.connect(
-            to: SocketAddress.resolve("127.0.0.1:\(port)"), deadline: .after(milliseconds: 20_000))
+            to: SocketAddress.resolve("127.0.0.1:\(port)"), deadline: .after(milliseconds: 120_000))
         let client = try TLSChannel(
             socket, peer: "server",
             credentials: try TLSCredentials(folder: folder.path, role: .client), serverName: nil)

@@ -71,7 +71,7 @@ struct TLSEnds {
 
         /// The first report, which is waited for.
         func first() throws -> String {
-            try isNew.wait(deadline: .after(milliseconds: 20_000))
+            try isNew.wait(deadline: .after(milliseconds: 120_000))
             return try #require(texts.withLock { $0.first })
         }
     }
@@ -89,7 +89,7 @@ struct TLSPair {
         defer { listener.close() }
         client = try ends.client.connect(to: listener.url, within: OperationLimits())
         server = try listener.accept(
-            within: OperationLimits(deadline: .after(milliseconds: 20_000)))
+            within: OperationLimits(deadline: .after(milliseconds: 120_000)))
     }
 }
 

@@ -14,7 +14,7 @@ struct ChannelPair {
         listener = try network.listen(on: url)
         client = try network.connect(to: listener.url, within: OperationLimits())
         server = try listener.accept(
-            within: OperationLimits(deadline: .after(milliseconds: 10_000)))
+            within: OperationLimits(deadline: .after(milliseconds: 120_000)))
         listener.close()
     }
 

@@ -14,7 +14,7 @@ import Transport
 
         #expect(error?.description.contains("another process listens") == true)
         let client = try network.connect(to: url, within: OperationLimits())
-        _ = try first.accept(within: OperationLimits(deadline: .after(milliseconds: 10_000)))
+        _ = try first.accept(within: OperationLimits(deadline: .after(milliseconds: 120_000)))
         client.close(.abrupt)
     }
 

@@ -35,7 +35,7 @@ final class CountingChip: InterruptChip {
     /// Waits until the vector is raised.
     func waitForSignal(vector: UInt32) throws {
         let event = try #require(events.withLock { $0[InterruptRouter.lineCount + vector] })
-        try event.event.wait(deadline: .after(milliseconds: 20_000))
+        try event.event.wait(deadline: .after(milliseconds: 120_000))
     }
 }
 
@@ -186,7 +186,7 @@ final class TransportFixture {
 
     /// Waits until the driver has got `count` requests back.
     func waitForUsed(_ ring: inout DriverRing, _ count: Int) throws -> [DriverRing.Used] {
-        let deadline = MonotonicInstant.after(milliseconds: 20_000)
+        let deadline = MonotonicInstant.after(milliseconds: 120_000)
         var found: [DriverRing.Used] = []
         while found.count < count {
             found += try ring.takeUsed()

@@ -26,6 +26,10 @@ public final class SerialLine: Sendable {
         }
     }
 
+    /// How long bulk output waits for a reader that takes nothing, in milliseconds: Linux's driver
+    /// waits with it, with interrupts off.
+    public static let usualReaderPatience = 100
+
     /// The most input that a device has to keep which gives its room truthfully.
     public static let backlogLimit = SerialState.backlogLimit
 
@@ -41,6 +45,7 @@ public final class SerialLine: Sendable {
     private let takesInput: Bool
     private let loop: EventLoop
     private let receiver: Receiver
+    private let readerPatience: Int
     private let state = Mutex(State())
 
     /// A line that leads nowhere until it is bound.
@@ -48,13 +53,17 @@ public final class SerialLine: Sendable {
     /// - Parameters:
     ///   - takesInput: false where another device takes it.
     ///   - loop: where output is written and input awaited.
+    ///   - readerPatience: how long bulk output waits for a reader that takes nothing, in
+    ///     milliseconds.
     public init(
-        to target: SerialOutput, takesInput: Bool = true, loop: EventLoop, receiver: Receiver
+        to target: SerialOutput, takesInput: Bool = true, loop: EventLoop, receiver: Receiver,
+        readerPatience: Int = usualReaderPatience
     ) {
         self.target = target
         self.takesInput = takesInput
         self.loop = loop
         self.receiver = receiver
+        self.readerPatience = readerPatience
     }
 
     /// Where the users of the line's own terminal find it; nil without one.
@@ -184,7 +193,8 @@ public final class SerialLine: Sendable {
     }
 
     private func attachOutput(_ target: SharedDescriptor?) throws(SystemError) {
-        let stream = try SerialOutputStream(loop: loop, isReplaceable: target == nil)
+        let stream = try SerialOutputStream(
+            loop: loop, isReplaceable: target == nil, readerPatienceMilliseconds: readerPatience)
         try stream.start()
         stream.connect(target)
         state.withLock { $0.output = stream }

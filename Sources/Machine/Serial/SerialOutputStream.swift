@@ -24,9 +24,7 @@ final class SerialOutputStream: Sendable {
     private static let patienceMilliseconds: Int = 5
     private static let longestPatienceMilliseconds: Int = 160
 
-    /// How long `write` waits for a reader that takes nothing at all before it drops output, and
-    /// how often it looks whether it shall end.
-    private static let readerPatienceMilliseconds: Int = 100
+    /// How often `write` looks whether it shall end.
     private static let lookMilliseconds: Int = 5
 
     private struct State {
@@ -63,16 +61,23 @@ final class SerialOutputStream: Sendable {
     private let loop: EventLoop
     /// Whether there will be another reader when one has gone.
     private let isReplaceable: Bool
+    private let readerPatienceMilliseconds: Int
     private let wakeUp: EventDescriptor
     private let timer: TimerDescriptor
     private let state = Mutex(State())
 
     /// A stream without a reader.
     ///
-    /// - Parameter isReplaceable: whether output that a reader did not take is for the next one.
-    init(loop: EventLoop, isReplaceable: Bool) throws(SystemError) {
+    /// - Parameters:
+    ///   - isReplaceable: whether output that a reader did not take is for the next one.
+    ///   - readerPatienceMilliseconds: how long `write` waits for a reader that takes nothing at
+    ///     all before it drops output.
+    init(
+        loop: EventLoop, isReplaceable: Bool, readerPatienceMilliseconds: Int
+    ) throws(SystemError) {
         self.loop = loop
         self.isReplaceable = isReplaceable
+        self.readerPatienceMilliseconds = readerPatienceMilliseconds
         wakeUp = try EventDescriptor(name: "serial output")
         timer = try TimerDescriptor(name: "serial output")
     }
@@ -146,7 +151,7 @@ final class SerialOutputStream: Sendable {
     }
 
     private func waitForRoom(_ count: Int, _ isStopped: () -> Bool) {
-        var deadline = MonotonicInstant.after(milliseconds: Self.readerPatienceMilliseconds)
+        var deadline = MonotonicInstant.after(milliseconds: readerPatienceMilliseconds)
         var progress: UInt64?
         while true {
             let (hasRoom, target, written) = state.withLock { state in
@@ -158,7 +163,7 @@ final class SerialOutputStream: Sendable {
             guard !hasRoom, let target, !isStopped() else { return }
             if progress != written {
                 progress = written
-                deadline = .after(milliseconds: Self.readerPatienceMilliseconds)
+                deadline = .after(milliseconds: readerPatienceMilliseconds)
             } else if deadline.hasPassed {
                 state.withLock { $0.isStuck = true }
                 return

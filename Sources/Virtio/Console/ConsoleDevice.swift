@@ -10,13 +10,21 @@ public final class ConsoleDevice: VirtioDevice {
     private let line = Mutex<SerialLine?>(nil)
     private let activity = DeviceActivity()
     private let backlog: ConsoleBacklog
+    private let readerPatience: Int
 
     /// A console without its streams.
     ///
-    /// - Parameter loop: where output is written and input awaited.
-    public init(_ configuration: ConsoleConfiguration, loop: EventLoop) throws(DeviceError) {
+    /// - Parameters:
+    ///   - loop: where output is written and input awaited.
+    ///   - readerPatience: how long output waits for a reader that takes nothing, in milliseconds,
+    ///     before it is dropped.
+    public init(
+        _ configuration: ConsoleConfiguration, loop: EventLoop,
+        readerPatience: Int = SerialLine.usualReaderPatience
+    ) throws(DeviceError) {
         self.configuration = configuration
         self.loop = loop
+        self.readerPatience = readerPatience
         do throws(SystemError) {
             backlog = try ConsoleBacklog(identifier: configuration.identifier)
         } catch {
@@ -78,7 +86,8 @@ public final class ConsoleDevice: VirtioDevice {
         return SerialLine(
             to: output, takesInput: configuration.takesInput, loop: loop,
             receiver: SerialLine.Receiver(
-                receive: { backlog.append($0) }, hasRoom: { backlog.hasRoom }))
+                receive: { backlog.append($0) }, hasRoom: { backlog.hasRoom }),
+            readerPatience: readerPatience)
     }
 
     /// Takes the path of a socket, if it has one.
