@@ -314,6 +314,15 @@ no_worries() {
     fi
 }
 
+# few_faults NAME: fails when the only guest there is had to fault for the pages that came with it:
+# the stamps alone are 4096. It may have touched others.
+few_faults() {
+    local count
+    read -r count </sys/kernel/debug/kvm/pf_fixed
+    echo "page faults after arrival: $count"
+    [ "$count" -lt 2000 ] || fail "the guest of $1 had $count page faults after its arrival"
+}
+
 # five_moves MOVE: boots a guest, gives it all kinds of work, and moves it with MOVE from VMM to VMM.
 five_moves() {
     local hop
@@ -327,6 +336,7 @@ five_moves() {
     for hop in 1 2 3 4 5; do
         "$1" v$((hop - 1)) v$hop
         check_work v$hop
+        few_faults v$hop
     done
     end_work v5
     no_worries v5

@@ -46,6 +46,12 @@ struct DirtyBitmap: ~Copyable, @unchecked Sendable {
         return word & (1 << UInt64(page % 64)) != 0
     }
 
+    /// The marks of 64 pages.
+    @inline(__always)
+    borrowing func marks(word index: Int) -> UInt64 {
+        unsafe words[index].load(ordering: .relaxed)
+    }
+
     /// Takes the marks of 64 pages.
     @inline(__always)
     borrowing func take(word index: Int) -> UInt64 {

@@ -33,6 +33,16 @@ public final class GrowingPageSet: Sendable {
         }
     }
 
+    /// Adds to `pages` all pages of this set which `known` lacks; all three are over the same
+    /// regions.
+    public func collect(into pages: inout PageSet, except known: borrowing PageSet) {
+        precondition(
+            pages.layouts == layouts && known.layouts == layouts, "sets over different memory")
+        for word in unsafe known.words.indices {
+            unsafe pages.words[word] |= bitmap.marks(word: word) & ~known.words[word]
+        }
+    }
+
     /// Whether the page is in the set; false for one that the region does not have.
     public func contains(page: Int, inRegion index: Int) -> Bool {
         guard page >= 0, page < Int(clamping: layouts[index].size / trackedPageSize) else {

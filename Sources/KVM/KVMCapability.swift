@@ -48,6 +48,8 @@ public struct KVMCapability: RawRepresentable, Hashable, Sendable {
     public static let manualDirtyLogProtection = KVMCapability(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)
     /// Special registers with the page directory pointers.
     public static let specialRegistersWithPointers = KVMCapability(KVM_CAP_SREGS2)
+    /// Mapping memory for the guest before it touches it (Linux 6.11, with second-level paging).
+    public static let memoryMappingAhead = KVMCapability(KVM_CAP_PRE_FAULT_MEMORY)
     /// Extended state of any size; its value is the size in bytes.
     public static let extendedStateSize = KVMCapability(KVM_CAP_XSAVE2)
 }

@@ -83,6 +83,22 @@ private let layouts = [
         #expect(set.nextRun(from: 1, inRegion: 0) == 99..<100)
     }
 
+    @Test func onlyNewPagesAreCollected() {
+        let growing = GrowingPageSet(layouts: layouts)
+        var known = PageSet(layouts: layouts)
+        var fresh = PageSet(layouts: layouts)
+        for page in [3, 4, 70] as [UInt64] {
+            if let range = GuestRange(start: GuestAddress(page * 4096), length: 4096) {
+                growing.insert(range)
+            }
+        }
+        known.insert(pages: 4..<5, inRegion: 0)
+        growing.collect(into: &fresh, except: known)
+        #expect(fresh.nextRun(from: 0, inRegion: 0) == 3..<4)
+        #expect(fresh.nextRun(from: 4, inRegion: 0) == 70..<71)
+        #expect(fresh.count == 2)
+    }
+
     @Test func aUnionHoldsBoth() {
         var left = PageSet(layouts: layouts)
         var right = PageSet(layouts: layouts)

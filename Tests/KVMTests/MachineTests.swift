@@ -31,6 +31,17 @@ struct MachineTests {
         #expect(log == [.max, 0])
     }
 
+    @Test func memoryIsMappedAheadWhereTheKernelCan() throws {
+        let guest = try RealModeMachine([0xf4])
+        if guest.machine.value(of: .memoryMappingAhead) != 0 {
+            #expect(try guest.processor.mapMemory(at: 0, count: 4096) == 4096)
+        } else {
+            #expect(throws: SystemError.self) {
+                try guest.processor.mapMemory(at: 0, count: 4096)
+            }
+        }
+    }
+
     @Test func bitmapThatIsTooSmallIsRefused() throws {
         let machine = try KVMSystem().createVirtualMachine()
         let memory = try Mapping(anonymous: 65 * PageSize.base)

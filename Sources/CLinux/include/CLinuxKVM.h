@@ -10,6 +10,16 @@
 #define KVM_CAP_XSAVE2 208
 #define KVM_GET_XSAVE2 _IOR(KVMIO, 0xcf, struct kvm_xsave)
 #endif
+#ifndef KVM_CAP_PRE_FAULT_MEMORY
+#define KVM_CAP_PRE_FAULT_MEMORY 236
+struct kvm_pre_fault_memory {
+    __u64 gpa;
+    __u64 size;
+    __u64 flags;
+    __u64 padding[5];
+};
+#define KVM_PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
+#endif
 #ifndef KVM_GET_SREGS2
 #error "linux/kvm.h of 5.14 or newer is needed"
 #endif
@@ -22,6 +32,7 @@ _Static_assert(sizeof(struct kvm_msr_entry) == 16, "kvm_msr_entry");
 _Static_assert(sizeof(struct kvm_irq_routing_entry) == 48, "kvm_irq_routing_entry");
 _Static_assert(sizeof(struct kvm_irqchip) == 520, "kvm_irqchip");
 _Static_assert(sizeof(struct kvm_clock_data) == 48, "kvm_clock_data");
+_Static_assert(sizeof(struct kvm_pre_fault_memory) == 64, "kvm_pre_fault_memory");
 
 #ifndef KVM_CLOCK_REALTIME
 #define KVM_CLOCK_REALTIME (1 << 2)
@@ -103,6 +114,7 @@ enum : unsigned long {
     CLINUX_KVM_SET_TSC_KHZ = KVM_SET_TSC_KHZ,
     CLINUX_KVM_GET_NESTED_STATE = KVM_GET_NESTED_STATE,
     CLINUX_KVM_SET_NESTED_STATE = KVM_SET_NESTED_STATE,
+    CLINUX_KVM_PRE_FAULT_MEMORY = KVM_PRE_FAULT_MEMORY,
     CLINUX_KVM_KVMCLOCK_CTRL = KVM_KVMCLOCK_CTRL,
     CLINUX_KVM_NMI = KVM_NMI,
     CLINUX_KVM_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR,

@@ -18,6 +18,11 @@ public protocol GuestHardware: AnyObject, Sendable {
     /// runs. Best effort, and it changes nothing that would have to be undone: the guest may stay.
     func prepareToLeave()
 
+    /// Prepares a destination's memory for the accesses of the guest that arrives, as far as that
+    /// changes nothing in it, so that it is not slow at first. Best effort. Comes at most once and
+    /// before `loadState`.
+    func prepareMemory(_ memory: ArrivingMemory)
+
     /// What the guest did to its whole machine and nobody has acted on. Its vCPUs have stopped; the
     /// event is part of the state, and `start` tells it to the owner instead of running on.
     var pendingEvent: GuestEvent? { get }
@@ -62,6 +67,16 @@ public protocol GuestHardware: AnyObject, Sendable {
 
     /// Lets go of everything that was bound at a destination, which will not run the guest.
     func letGo()
+}
+
+/// How the memory of a guest comes to its destination.
+public enum ArrivingMemory: Sendable {
+    /// It is all there, and the guest at work in it. `prepareMemory` returns when it is done, after
+    /// a second or two at most: the guest is not held up by it, but the migration is.
+    case shared
+    /// The set grows, on other threads, by the pages that have come or are about to.
+    /// `prepareMemory` returns at once, and what it began ends with `loadState` or `letGo`.
+    case copied(GrowingPageSet)
 }
 
 /// Builds machines at a destination.

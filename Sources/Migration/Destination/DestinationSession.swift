@@ -136,14 +136,15 @@ final class DestinationSession<Outside: Network> {
             decision.limits = DestinationLimits(ranges: ranges)
             return decision.extensions
         }
+        let written = GrowingPageSet(layouts: hardware.memory.layouts)
         memoryConnections.open(
             MemoryConnections.Target(
-                memory: hardware.memory,
-                written: GrowingPageSet(layouts: hardware.memory.layouts),
-                extensions: extensions, rangeLimit: ranges))
+                memory: hardware.memory, written: written, extensions: extensions,
+                rangeLimit: ranges))
         control.board.update { $0.bytesTotal = bytes }
         logger.info(
             "machine built", metadata: ["memory": "\(bytes)", "local": "\(isLocal)"])
+        hardware.prepareMemory(isLocal ? .shared : .copied(written))
         do throws(MigrationError) {
             try finishStep()
         } catch {

@@ -75,6 +75,9 @@ public final class SimulatedGuest: GuestHardware {
         var preparations = 0
     }
 
+    /// Nothing: there are no page tables.
+    public func prepareMemory(_ memory: ArrivingMemory) {}
+
     /// The guest's RAM.
     public let memory: GuestRAM
 

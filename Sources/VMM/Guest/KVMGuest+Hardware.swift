@@ -24,6 +24,10 @@ extension KVMGuest: GuestHardware {
         devices.prepareRelease()
     }
 
+    func prepareMemory(_ memory: ArrivingMemory) {
+        mapper.begin(memory)
+    }
+
     var pendingEvent: GuestEvent? { platform.pendingEvent }
 
     func startDirtyTracking() throws(HardwareError) {
@@ -83,6 +87,7 @@ extension KVMGuest: GuestHardware {
     }
 
     func loadState(_ state: [UInt8]) throws(HardwareError) {
+        mapper.end()
         var reader = StateReader(state)
         try hardware(.loadState) {
             let skipped = try platform.load(from: &reader)
@@ -131,6 +136,7 @@ extension KVMGuest: GuestHardware {
     }
 
     func letGo() {
+        mapper.end()
         devices.letGo()
         platform.serial.unbind()
     }

@@ -33,6 +33,7 @@ final class KVMGuest: Sendable {
     let configurationPorts: ConfigurationPorts
     let devices: DeviceSet
     let environment: VMMEnvironment
+    let mapper: MemoryMapper
     private let settled: Mutex<VmConfig>
     private let handler: GuestNoticeHandler
 
@@ -57,6 +58,8 @@ final class KVMGuest: Sendable {
             platform = try Platform(
                 configuration: PlatformConfiguration(configuration.cpus, arrived: arrived),
                 memory: memory, onEvent: { handler(.event($0)) })
+            mapper = MemoryMapper(
+                platform: platform, memory: memory, logger: environment.logger)
             bus = PCIBus(
                 memory: platform.mmio,
                 windows: [
