@@ -49,11 +49,12 @@ struct MartletBench: ParsableCommand {
     }
 }
 
-/// The benchmarks, in the order in which they run; the first three need no KVM.
+/// The benchmarks, in the order in which they run; the first four need no KVM.
 enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
     case zeroScan = "zero-scan"
     case pageWalk = "page-walk"
     case engine
+    case zeroCopy = "zero-copy"
     case startup
     case footprint
     case blackoutLocal = "blackout-local"
@@ -66,6 +67,7 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
         case .zeroScan: try ZeroScanBenchmark().run(in: lab)
         case .pageWalk: try PageWalkBenchmark().run(in: lab)
         case .engine: try EngineBenchmark().run(in: lab)
+        case .zeroCopy: try ZeroCopyBenchmark().run(in: lab)
         case .startup: try StartupBenchmark().run(in: lab)
         case .footprint: try FootprintBenchmark().run(in: lab)
         case .blackoutLocal: try BlackoutBenchmark(mode: .local).run(in: lab)

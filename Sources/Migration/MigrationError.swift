@@ -1,3 +1,4 @@
+public import ContentCoding
 public import Machine
 public import MigrationProtocol
 public import Transport
@@ -27,6 +28,15 @@ public enum MigrationError: Error, Equatable, Sendable {
 
     /// The time for pre-copy ended while the destination had been silent for so long.
     case unanswered(milliseconds: UInt64, timeoutSeconds: UInt64)
+
+    /// Contents are others than those that were sent; this is where they begin.
+    case wrongChecksum(MemoryRange)
+
+    /// Compressed contents cannot be read; this is where they belong.
+    case damagedContents(MemoryRange, ContentError)
+
+    /// Guest memory at the destination is not what it is at the source.
+    case differingMemory(MemoryRange)
 
     /// The guest would have stood still for too long.
     case blackoutLimit(milliseconds: UInt64)
@@ -66,6 +76,14 @@ extension MigrationError: CustomStringConvertible {
         case .unanswered(let milliseconds, let seconds):
             "The destination had not answered for \(milliseconds) ms when the \(seconds) s of "
                 + "timeout_s were over; look whether its VMM and the network are alive"
+        case .wrongChecksum(let range):
+            "Contents of guest memory arrived damaged (the checksum of \(range) is wrong): "
+                + "something on the way changes data; look at network cards and memory, or use TLS"
+        case .damagedContents(let range, let error):
+            "Contents of guest memory at \(range) arrived damaged: \(error)"
+        case .differingMemory(let range):
+            "Guest memory differs between both ends somewhere in \(range): the guest stays where it "
+                + "is; look at network cards and memory, use checksums=on or TLS, and report it"
         case .blackoutLimit(let milliseconds):
             "The guest would have stood still for more than \(milliseconds) ms; allow a longer "
                 + "downtime_ms, or use timeout_strategy=ignore"

@@ -10,6 +10,18 @@ public struct MigrationOptions: Hashable, Sendable {
         case local
     }
 
+    /// How contents are compressed.
+    public enum Compression: String, Sendable {
+        /// They are sent as they are.
+        case off
+        /// With LZ4: fast.
+        case lz4
+        /// With zstd: smaller.
+        case zstd
+        /// As pays most, measured while they are sent; also not at all.
+        case automatic
+    }
+
     /// What to do when pre-copy has not converged after `timeoutSeconds`.
     public enum TimeoutStrategy: String, Sendable {
         /// Give up; the guest stays.
@@ -36,6 +48,16 @@ public struct MigrationOptions: Hashable, Sendable {
     /// Connections for memory: 1 sends it over the main connection, 2 to 128 make as many beside
     /// it. Of no effect on a local migration.
     public var connections = 1
+
+    /// Whether contents are compressed, and how. Of no effect on a local migration.
+    public var compression = Compression.off
+
+    /// Whether contents carry checksums. Of no effect on a local migration.
+    public var hasChecksums = false
+
+    /// Whether both ends compare all of guest memory before the point of no return, while the guest
+    /// stands still.
+    public var verifiesMemory = false
 
     /// Speaks the base protocol only, as towards a peer that is no Martlet.
     public var offersExtensions = true

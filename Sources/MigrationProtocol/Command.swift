@@ -33,15 +33,27 @@ public enum Command: UInt16, CaseIterable, Sendable {
     /// Extension ownership: hands over the page with the flag "the guest has run here" (local
     /// migration); see `RunFlag`.
     case runFlag = 0x4D04
+    /// Extension checksums or compression: a range table, a table of blocks, then the blocks.
+    case memoryBlocks = 0x4D05
+    /// Extension checksums: the digests of all guest memory, to be compared before State.
+    case verify = 0x4D06
 }
 
 extension Command {
-    /// What must have been agreed on before the command may be sent; empty for the base protocol.
-    var requiredExtensions: Extensions {
+    /// Whether the command may be sent where these extensions were agreed on.
+    func isAllowed(by agreed: Extensions) -> Bool {
+        let needed = servedExtensions
+        return needed.isEmpty || !needed.isDisjoint(with: agreed)
+    }
+
+    /// Of these one must have been agreed on; empty for the base protocol.
+    private var servedExtensions: Extensions {
         switch self {
         case .session, .takeover, .runFlag: .ownership
         case .zeroRanges: .zeroRanges
         case .cancel: .cancel
+        case .memoryBlocks: [.checksums, .compression]
+        case .verify: .checksums
         case .start, .config, .state, .memory, .complete, .abandon, .memoryDescriptor,
             .completePaused, .pageFault:
             []
@@ -67,6 +79,8 @@ extension Command: CustomStringConvertible {
         case .takeover: "Takeover"
         case .cancel: "Cancel"
         case .runFlag: "RunFlag"
+        case .memoryBlocks: "MemoryBlocks"
+        case .verify: "Verify"
         }
     }
 }

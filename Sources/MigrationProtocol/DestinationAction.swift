@@ -17,6 +17,10 @@ public enum DestinationAction: Equatable, Sendable {
     case receiveMemory(rangeCount: Int)
     /// Read a table and make its ranges zero, then `finishStep()`.
     case receiveZeroRanges(rangeCount: Int)
+    /// Read a table, a table of blocks and the blocks into guest memory, then `finishStep()`.
+    case receiveBlocks(rangeCount: Int, MemoryBlockFormat)
+    /// Read so many digests and compare them with those of guest memory, then `finishStep()`.
+    case verify(digestCount: Int)
     /// Read the state and load it, bind what can be bound, then `finishStep()`: "Ready".
     case loadState(byteCount: Int)
     /// Read the back-end state, bind the rest, take the locks, then `commitRunning()`.

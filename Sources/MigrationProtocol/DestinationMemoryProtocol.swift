@@ -9,6 +9,8 @@ public struct DestinationMemoryProtocol: Sendable {
         case receiveMemory(rangeCount: Int)
         /// A table of so many ranges that are all zeros.
         case receiveZeroRanges(rangeCount: Int)
+        /// A table of so many ranges, a table of their blocks, and then the blocks.
+        case receiveBlocks(rangeCount: Int, MemoryBlockFormat)
     }
 
     /// A memory connection of a migration on which `extensions` were agreed.
@@ -21,10 +23,10 @@ public struct DestinationMemoryProtocol: Sendable {
 
     /// Takes the next request.
     public func receive(_ request: Request) throws(ProtocolError) -> Action {
-        guard request.command == .memory || request.command == .zeroRanges else {
+        guard SourceMemoryProtocol.commands.contains(request.command) else {
             throw .unexpectedCommand(request.command, state: SourceMemoryProtocol.stateName)
         }
-        guard extensions.isSuperset(of: request.command.requiredExtensions) else {
+        guard request.command.isAllowed(by: extensions) else {
             throw .notNegotiated(request.command)
         }
         let count: Int
@@ -33,8 +35,26 @@ public struct DestinationMemoryProtocol: Sendable {
         } catch {
             throw .range(error)
         }
-        return request.command == .memory
-            ? .receiveMemory(rangeCount: count) : .receiveZeroRanges(rangeCount: count)
+        switch request.command {
+        case .memory: return .receiveMemory(rangeCount: count)
+        case .memoryBlocks:
+            let format = try MemoryBlockFormat.agreed(in: request, extensions)
+            return .receiveBlocks(rangeCount: count, format)
+        default: return .receiveZeroRanges(rangeCount: count)
+        }
+    }
+}
+
+extension MemoryBlockFormat {
+    /// The format that a MemoryBlocks request announces, if it was agreed on.
+    static func agreed(
+        in request: Request, _ extensions: Extensions
+    ) throws(ProtocolError) -> MemoryBlockFormat {
+        let format = try ProtocolError.wrapping { () throws(FrameError) in
+            try MemoryBlockFormat(decoding: request.fields)
+        }
+        guard format.isAllowed(by: extensions) else { throw .notNegotiated(request.command) }
+        return format
     }
 }
 
@@ -50,5 +70,34 @@ extension DestinationProtocol {
         }
         guard let token else { return false }
         return matches(token)
+    }
+}
+
+extension DestinationProtocol {
+    /// What a request about memory on the main connection asks for.
+    func memoryAction(for request: Request) throws(ProtocolError) -> DestinationAction {
+        guard request.command != .verify else {
+            return .verify(digestCount: try digestCount(of: request))
+        }
+        let requests = DestinationMemoryProtocol(
+            extensions: extensions, rangeLimit: limits.ranges)
+        return switch try requests.receive(request) {
+        case .receiveMemory(let count): .receiveMemory(rangeCount: count)
+        case .receiveZeroRanges(let count): .receiveZeroRanges(rangeCount: count)
+        case .receiveBlocks(let count, let format): .receiveBlocks(rangeCount: count, format)
+        }
+    }
+
+    /// A digest stands for a page or more, of which `limits.ranges` is the number.
+    private func digestCount(of request: Request) throws(ProtocolError) -> Int {
+        guard request.length.isMultiple(of: UInt64(MemoryDigest.byteCount)) else {
+            throw .frame(.invalidLength(command: .verify, length: request.length))
+        }
+        let count = request.length / UInt64(MemoryDigest.byteCount)
+        guard let count = Int(exactly: count), count <= limits.ranges else {
+            throw .frame(
+                .overLimit(field: "Digests", value: count, limit: UInt64(max(limits.ranges, 0))))
+        }
+        return count
     }
 }

@@ -112,7 +112,7 @@ extension DestinationProtocol {
             return .refuse(.returned(reason), payloadBytes: request.length)
         }
         if let pending { throw .answerPending(pending) }
-        guard extensions.isSuperset(of: request.command.requiredExtensions) else {
+        guard request.command.isAllowed(by: extensions) else {
             throw .notNegotiated(request.command)
         }
 
@@ -126,8 +126,11 @@ extension DestinationProtocol {
             return try receiveDescriptor(request)
         case (.started, .config), (.memoryDescriptors, .config):
             return try receiveConfig(request)
-        case (.configured, .memory), (.configured, .zeroRanges):
-            return try receiveMemory(request)
+        case (.configured, .memory), (.configured, .zeroRanges), (.configured, .memoryBlocks),
+            (.configured, .verify):
+            let action = try memoryAction(for: request)
+            pending = request.command
+            return action
         case (.configured, .state):
             let count = try byteCount(of: request, field: "State", limit: limits.stateBytes)
             state = .loading
@@ -198,20 +201,6 @@ extension DestinationProtocol {
         return .receiveConfig(byteCount: count)
     }
 
-    private mutating func receiveMemory(_ request: Request)
-        throws(ProtocolError) -> DestinationAction
-    {
-        let count: Int
-        do {
-            count = try MemoryRangeTable.rangeCount(length: request.length, limit: limits.ranges)
-        } catch {
-            throw .range(error)
-        }
-        pending = request.command
-        return request.command == .memory
-            ? .receiveMemory(rangeCount: count) : .receiveZeroRanges(rangeCount: count)
-    }
-
     private mutating func takeOver(_ request: Request) throws(ProtocolError) -> DestinationAction {
         let limit = limits.stateBytes
         let takeover = try ProtocolError.wrapping { () throws(FrameError) in
@@ -266,7 +255,7 @@ extension DestinationProtocol {
             session.hasRunFlag = true
         case .config:
             state = .configured
-        case .memory, .zeroRanges:
+        case .memory, .zeroRanges, .memoryBlocks, .verify:
             break
         case .state:
             state = .prepared

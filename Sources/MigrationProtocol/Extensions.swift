@@ -16,7 +16,7 @@ public struct Extensions: OptionSet, Hashable, Sendable {
     public static let zeroRanges = Extensions(rawValue: 1 << 1)
     /// Several requests may be on their way on a memory connection; answers come in order.
     public static let pipelining = Extensions(rawValue: 1 << 2)
-    /// Reserved: contents carry checksums.
+    /// Contents may carry checksums, and all memory may be compared before the state is sent.
     public static let checksums = Extensions(rawValue: 1 << 3)
     /// Reserved: device descriptors travel on the main connection.
     public static let descriptors = Extensions(rawValue: 1 << 4)
@@ -29,7 +29,7 @@ public struct Extensions: OptionSet, Hashable, Sendable {
     /// A token ties every memory connection to the main one. Needs `ownership`, which brings the
     /// token.
     public static let session = Extensions(rawValue: 1 << 8)
-    /// Reserved: contents may be compressed.
+    /// Contents may be compressed, with LZ4 or zstd.
     public static let compression = Extensions(rawValue: 1 << 9)
     /// Either end may call the migration off with a reason.
     public static let cancel = Extensions(rawValue: 1 << 10)
@@ -38,6 +38,7 @@ public struct Extensions: OptionSet, Hashable, Sendable {
 
     /// What this version of Martlet offers and accepts.
     public static let offered: Extensions = [
-        .errorText, .zeroRanges, .pipelining, .ownership, .session, .cancel,
+        .errorText, .zeroRanges, .pipelining, .checksums, .ownership, .session, .compression,
+        .cancel,
     ]
 }

@@ -17,6 +17,13 @@ public enum Limits {
     /// Bytes of content that Martlet puts into one Memory request of its own.
     public static let contentPerRequest: UInt64 = 256 << 20
 
+    /// Bytes of content in a MemoryBlocks request. All of its blocks are described before the first
+    /// one comes, so this bounds what a receiver holds.
+    public static let contentPerBlocksRequest: UInt64 = 64 << 20
+
+    /// Bytes of content in a block of MemoryBlocks. A receiver holds two of them.
+    public static let blockBytes = 4096...(1 << 20)
+
     /// Memory connections of one migration, beside the main one.
     public static let memoryConnections = 128
 

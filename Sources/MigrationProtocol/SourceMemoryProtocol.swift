@@ -41,19 +41,22 @@ public struct SourceMemoryProtocol: Sendable {
 
     /// The header of a table of `rangeCount` ranges.
     ///
-    /// - Parameter command: Memory, or ZeroRanges where that was agreed on.
+    /// - Parameters:
+    ///   - command: Memory, or ZeroRanges or MemoryBlocks where that was agreed on.
+    ///   - format: how contents are cut; for MemoryBlocks only.
     public mutating func send(
-        _ command: Command, rangeCount: Int
+        _ command: Command, rangeCount: Int, format: MemoryBlockFormat? = nil
     ) throws(ProtocolError) -> Request {
-        guard command == .memory || command == .zeroRanges else {
-            throw .unexpectedCommand(command, state: Self.stateName)
-        }
-        guard extensions.isSuperset(of: command.requiredExtensions) else {
+        guard Self.commands.contains(command), (command == .memoryBlocks) == (format != nil)
+        else { throw .unexpectedCommand(command, state: Self.stateName) }
+        guard command.isAllowed(by: extensions), format?.isAllowed(by: extensions) ?? true else {
             throw .notNegotiated(command)
         }
         if isFull, let oldest = pending.first { throw .answerPending(oldest ?? .session) }
         pending.append(command)
-        return Request(command, length: MemoryRangeTable.byteCount(rangeCount: rangeCount))
+        return Request(
+            command, length: MemoryRangeTable.byteCount(rangeCount: rangeCount),
+            fields: format?.fields ?? HeaderFields())
     }
 
     /// How many bytes of text follow an answer.
@@ -81,4 +84,7 @@ public struct SourceMemoryProtocol: Sendable {
     }
 
     static let stateName = "memory connection"
+
+    /// What is sent on a memory connection.
+    static let commands: [Command] = [.memory, .zeroRanges, .memoryBlocks]
 }

@@ -14,6 +14,10 @@ public enum SourceMessage: Equatable, Sendable {
     case memory(rangeCount: Int)
     /// A table of so many ranges that are all zeros.
     case zeroRanges(rangeCount: Int)
+    /// A table of so many ranges, followed by a table of their blocks and the blocks.
+    case memoryBlocks(rangeCount: Int, MemoryBlockFormat)
+    /// So many digests of guest memory.
+    case verify(digestCount: Int)
     /// The state of the paused guest.
     case state(byteCount: Int)
     /// The guest is let go: the point of no return. Becomes Complete or CompletePaused where the
@@ -35,6 +39,12 @@ extension SourceMessage {
             Request(.memory, length: MemoryRangeTable.byteCount(rangeCount: rangeCount))
         case .zeroRanges(let rangeCount):
             Request(.zeroRanges, length: MemoryRangeTable.byteCount(rangeCount: rangeCount))
+        case .memoryBlocks(let rangeCount, let format):
+            Request(
+                .memoryBlocks, length: MemoryRangeTable.byteCount(rangeCount: rangeCount),
+                fields: format.fields)
+        case .verify(let count):
+            Request(.verify, length: UInt64(clamping: count) &* UInt64(MemoryDigest.byteCount))
         case .state(let byteCount): Request(.state, length: UInt64(clamping: byteCount))
         case .takeover(let takeover):
             agreed.contains(.ownership) ? takeover.request : takeover.baseRequest

@@ -124,6 +124,15 @@ extension SourceProtocol {
             (.finalRound, .zeroRanges(let count)) where mode == .preCopy:
             guard agreed.contains(.zeroRanges) else { throw .notNegotiated(.zeroRanges) }
             try require(count, atMost: Limits.maximumRanges, field: "A range table")
+        case (.preCopy, .memoryBlocks(let count, let format)) where mode == .preCopy,
+            (.finalRound, .memoryBlocks(let count, let format)) where mode == .preCopy:
+            guard request.command.isAllowed(by: agreed), format.isAllowed(by: agreed) else {
+                throw .notNegotiated(.memoryBlocks)
+            }
+            try require(count, atMost: Limits.maximumRanges, field: "A range table")
+        case (.finalRound, .verify(let count)) where mode == .preCopy:
+            guard agreed.contains(.checksums) else { throw .notNegotiated(.verify) }
+            try require(count, atMost: Limits.maximumRanges, field: "A list of digests")
         case (.finalRound, .state(let byteCount)):
             try require(byteCount, atMost: Limits.maximumStateBytes, field: "State")
             state = .awaitReady

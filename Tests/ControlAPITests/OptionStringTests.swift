@@ -129,6 +129,27 @@ import Testing
                 == "tcp:0.0.0.0:1")
     }
 
+    @Test func sendMigrationSaysWhatHappensToContents() throws {
+        let none = try SendMigrationData(option: "destination_url=tcp:a:1")
+        #expect(none.compression == .off && !none.checksums && !none.verify)
+        let data = try SendMigrationData(
+            option: "destination_url=tcp:a:1,compression=auto,checksums=on,verify=on")
+        #expect(data.compression == .auto && data.checksums && data.verify)
+        #expect(
+            try SendMigrationData(option: "destination_url=tcp:a:1,compression=zstd").compression
+                == .zstd)
+        for bad in [
+            "destination_url=tcp:a:1,compression=gzip", "destination_url=tcp:a:1,verify=maybe",
+            "destination_url=unix:/s,local=on,compression=lz4",
+            "destination_url=unix:/s,local=on,checksums=on",
+            "destination_url=unix:/s,local=on,verify=on",
+        ] {
+            #expect(throws: (any Error).self, "\(bad)") {
+                try SendMigrationData(option: bad).validate()
+            }
+        }
+    }
+
     @Test func unknownKeyNamesTheValidOnes() throws {
         #expect {
             try DiskConfig(option: "paht=/d")

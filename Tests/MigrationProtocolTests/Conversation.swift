@@ -12,6 +12,14 @@ struct Conversation {
         return SessionToken(using: &generator)
     }()
 
+    /// Blocks of 8 KiB with checksums.
+    static let format: MemoryBlockFormat = {
+        guard let format = MemoryBlockFormat(blockBytes: 8192, hasChecksums: true) else {
+            preconditionFailure("8 KiB is a size of blocks")
+        }
+        return format
+    }()
+
     init(
         mode: SourceProtocol.Mode = .preCopy, offering: Extensions? = .offered,
         supported: Extensions = .offered
@@ -38,7 +46,7 @@ struct Conversation {
         case .takeOver: try destination.commitRunning()
         case .receiveCancellation: try destination.cancellationReceived(text: "")
         case .receiveMemoryDescriptor, .receiveRunFlag, .receiveConfig, .receiveMemory,
-            .receiveZeroRanges, .loadState:
+            .receiveZeroRanges, .receiveBlocks, .verify, .loadState:
             try destination.finishStep()
         }
     }

@@ -116,7 +116,7 @@ import Testing
     ) throws -> String {
         let length: UInt64 =
             switch command {
-            case .session, .memory, .zeroRanges, .pageFault: 16
+            case .session, .memory, .zeroRanges, .memoryBlocks, .verify, .pageFault: 16
             case .memoryDescriptor, .runFlag: 4
             case .config, .state, .takeover: 10
             case .start, .complete, .abandon, .completePaused, .cancel: 0
@@ -124,7 +124,9 @@ import Testing
         let request =
             command == .start
             ? StartOffer(extensions: peer == .base ? nil : .offered).request
-            : Request(command, length: length)
+            : Request(
+                command, length: length,
+                fields: command == .memoryBlocks ? HeaderFields(third: 17) : HeaderFields())
         switch try destination.receive(request) {
         case .send(let answer), .refuse(let answer, _): return name(answer)
         case .receiveToken: return name(try destination.tokenReceived(Conversation.token))
@@ -132,7 +134,7 @@ import Testing
             return name(try destination.cancellationReceived(text: "enough"))
         case .loadState, .takeOver: return "-"
         case .receiveMemoryDescriptor, .receiveRunFlag, .receiveConfig, .receiveMemory,
-            .receiveZeroRanges:
+            .receiveZeroRanges, .receiveBlocks, .verify:
             return name(try destination.finishStep())
         }
     }

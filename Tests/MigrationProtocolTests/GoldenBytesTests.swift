@@ -18,6 +18,23 @@ import Testing
         return table.bytes
     }()
 
+    /// The blocks of the table's 12 KiB.
+    static let blocks: [UInt8] = {
+        var bytes: [UInt8] = []
+        MemoryBlock(storedLength: 256, coding: .zstd, checksum: 0x0123_4567_89AB_CDEF)
+            .append(to: &bytes)
+        MemoryBlock(storedLength: 4096, coding: .plain, checksum: 0xFEDC_BA98_7654_3210)
+            .append(to: &bytes)
+        return bytes
+    }()
+
+    static let digests: [UInt8] = {
+        var bytes: [UInt8] = []
+        MemoryDigest.append(0x0123_4567_89AB_CDEF, to: &bytes)
+        MemoryDigest.append(0, to: &bytes)
+        return bytes
+    }()
+
     /// A source that stands at `phase`, both ends being Martlets.
     private static func source(
         at phase: SourcePhase, mode: SourceProtocol.Mode = .preCopy,
@@ -55,6 +72,9 @@ import Testing
             "request-state": try header(.state(byteCount: 1 << 24), .finalRound),
             "request-memory": try header(.memory(rangeCount: 2), .preCopy) + table,
             "request-zero-ranges": try header(.zeroRanges(rangeCount: 2), .preCopy) + table,
+            "request-memory-blocks": try header(
+                .memoryBlocks(rangeCount: 2, Conversation.format), .preCopy) + table + blocks,
+            "request-verify": try header(.verify(digestCount: 2), .finalRound) + digests,
             "request-complete": try header(.takeover(base), .releasing, offering: nil),
             "request-complete-paused": try header(.takeover(paused), .releasing, offering: nil),
             "request-abandon": abandon,

@@ -45,9 +45,16 @@ import Testing
         expectRefusal(
             of: [UInt64(Limits.defaultStateBytes) + 1, .max].map { Request(.state, length: $0) }
                 + [8, 16 * (UInt64(Limits.maximumRanges) + 1), .max - 15].flatMap {
-                    [Request(.memory, length: $0), Request(.zeroRanges, length: $0)]
+                    [
+                        Request(.memory, length: $0), Request(.zeroRanges, length: $0),
+                        Request(.memoryBlocks, length: $0, fields: HeaderFields(third: 17)),
+                    ]
                 },
             by: try destination(at: .preCopy))
+        expectRefusal(
+            of: [4, 8 * (UInt64(Limits.maximumRanges) + 1), .max - 7].map {
+                Request(.verify, length: $0)
+            }, by: try destination(at: .preCopy))
         expectRefusal(
             of: [
                 Request(.takeover, length: UInt64(Limits.defaultStateBytes) + 1),

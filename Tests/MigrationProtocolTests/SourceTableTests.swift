@@ -27,6 +27,8 @@ import Testing
         ("Start", .start), ("Session", .session), ("MemoryFd", .memoryDescriptor),
         ("RunFlag", .runFlag), ("Config", .config(byteCount: 1)),
         ("Memory", .memory(rangeCount: 1)), ("ZeroRanges", .zeroRanges(rangeCount: 1)),
+        ("MemoryBlocks", .memoryBlocks(rangeCount: 1, Conversation.format)),
+        ("Verify", .verify(digestCount: 1)),
         ("State", .state(byteCount: 1)),
     ]
 

@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func extensionsThatWereNotOfferedAreRefused() {
-        let response = Response(.ok, fields: HeaderFields(first: 0x4D4C, second: 1 << 9))
+        let response = Response(.ok, fields: HeaderFields(first: 0x4D4C, second: 1 << 6))
         #expect(throws: FrameError.self) { try StartAnswer(decoding: response, to: martlet) }
     }
 

@@ -44,6 +44,36 @@ import Testing
 }
 
 extension SimulationTests {
+    /// A bit that is flipped on the way, in whichever message with contents: the guest stays at
+    /// its source, and both ends say why.
+    @Test(arguments: Variant.careful)
+    func damagedContentsKeepTheGuestAtItsSource(variant: Variant) throws {
+        let seed = Self.seeds[0]
+        let steps = try variant.migration(seed: seed, faults: []).run().steps[.source] ?? 1
+        var noticed = 0
+        for step in 1...steps {
+            let fault = SimulatedFault(place: .source, step: step, kind: .damagedContents)
+            let report = try variant.migration(seed: seed, faults: [fault]).run()
+            #expect(report.violations == [], "seed \(seed), \(variant), \(fault): \(report)")
+            if report.source == .moved { continue }
+            noticed += 1
+            #expect(report.source == (variant.isPaused ? .paused : .running))
+            #expect(report.destination == .refused)
+            #expect(
+                "\(report.sourceError as Any)".contains("amage")
+                    || "\(report.sourceError as Any)".contains("differs"), "\(report)")
+            #expect(report.destinationError.map(Self.isDamage) == true, "\(report)")
+        }
+        #expect(noticed > 0)
+    }
+
+    private static func isDamage(_ error: MigrationError) -> Bool {
+        switch error {
+        case .wrongChecksum, .damagedContents, .differingMemory: true
+        default: false
+        }
+    }
+
     /// Several faults in one run, anywhere: a broken connection while the source is in doubt, a
     /// destination that dies while it is asked.
     @Test func severalFaultsAtOnceBreakNoRule() throws {
@@ -142,6 +172,9 @@ struct Variant: CustomTestStringConvertible, CustomStringConvertible, Sendable {
     var isPaused = false
     var usesBaseProtocol = false
     var connections = 1
+    var compression = MigrationOptions.Compression.off
+    var hasChecksums = false
+    var verifiesMemory = false
 
     static let all = [
         Variant(mode: .preCopy), Variant(mode: .local), Variant(mode: .preCopy, isPaused: true),
@@ -150,17 +183,34 @@ struct Variant: CustomTestStringConvertible, CustomStringConvertible, Sendable {
         Variant(mode: .preCopy, connections: 3),
         Variant(mode: .preCopy, isPaused: true, connections: 2),
         Variant(mode: .preCopy, usesBaseProtocol: true, connections: 2),
+        Variant(mode: .preCopy, compression: .zstd),
+        Variant(
+            mode: .preCopy, connections: 2, compression: .lz4, hasChecksums: true,
+            verifiesMemory: true),
+        Variant(mode: .preCopy, connections: 3, compression: .automatic, hasChecksums: true),
+        Variant(mode: .preCopy, isPaused: true, hasChecksums: true, verifiesMemory: true),
     ]
 
+    /// Those that notice when contents are damaged on the way.
+    static let careful =
+        all.filter { $0.hasChecksums || $0.verifiesMemory }
+        + [Variant(mode: .preCopy, verifiesMemory: true)]
+
     func migration(seed: UInt64, faults: [SimulatedFault]) -> SimulatedMigration {
-        SimulatedMigration(
+        var migration = SimulatedMigration(
             seed: seed, faults: faults, mode: mode, isPaused: isPaused,
             usesBaseProtocol: usesBaseProtocol, connections: connections)
+        migration.compression = compression
+        migration.hasChecksums = hasChecksums
+        migration.verifiesMemory = verifiesMemory
+        return migration
     }
 
     var description: String {
         mode.rawValue + (isPaused ? ", paused" : "") + (usesBaseProtocol ? ", base protocol" : "")
             + (connections > 1 ? ", \(connections) connections" : "")
+            + (compression == .off ? "" : ", \(compression.rawValue)")
+            + (hasChecksums ? ", checksums" : "") + (verifiesMemory ? ", verified" : "")
     }
 
     var testDescription: String { description }

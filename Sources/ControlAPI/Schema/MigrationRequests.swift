@@ -10,6 +10,12 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     public var timeoutSeconds: UInt64 = 3600
     /// Connections for memory: 1 sends it over the main connection, 2 to 128 make as many beside it.
     public var connections: UInt32 = 1
+    /// Whether contents of memory are compressed on the way, and how.
+    public var compression = Compression.off
+    /// Whether contents of memory carry checksums.
+    public var checksums = false
+    /// Whether both ends compare all of the guest's memory before it changes its owner.
+    public var verify = false
     /// What happens when it takes longer.
     public var timeoutStrategy = TimeoutStrategy.cancel
     /// The folder with `ca-cert.pem`, `client-cert.pem` and `client-key.pem`: the connections are
@@ -17,6 +23,18 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     public var tlsFolder: String?
     /// A file that gets the timeline when the migration has ended, however that was.
     public var timeline: String?
+
+    /// How contents of memory are compressed.
+    public enum Compression: String, SchemaChoice {
+        /// Not at all.
+        case off = "Off"
+        /// With zstd, by the thread of each connection.
+        case zstd = "Zstd"
+        /// With LZ4, by the thread of each connection.
+        case lz4 = "Lz4"
+        /// As a measurement while they are sent says.
+        case auto = "Auto"
+    }
 
     /// What happens when a migration takes longer than it may.
     public enum TimeoutStrategy: String, SchemaChoice {
@@ -48,6 +66,9 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         .value("connections", \.connections),
         .optional("tls_dir", \.tlsFolder),
         .optional("timeline", \.timeline),
+        .value("compression", \.compression),
+        .value("checksums", \.checksums),
+        .value("verify", \.verify),
         .unsupported("memory_mode", default: MemoryMode.precopy),
     ]
 
@@ -66,12 +87,24 @@ public struct SendMigrationData: SchemaObject, OptionObject {
             throw .invalid(
                 path: "connections", reason: "must be 1 with local=on, which sends no memory")
         }
+        try checkContents()
         if downtimeMilliseconds == 0 {
             throw .invalid(path: "downtime_ms", reason: "must be at least 1")
         }
         if timeoutSeconds == 0 {
             throw .invalid(path: "timeout_s", reason: "must be at least 1")
         }
+    }
+}
+
+extension SendMigrationData {
+    /// A local migration hands memory over: there are no contents to compress, check or compare.
+    private func checkContents() throws(SchemaError) {
+        guard local else { return }
+        let reason = "must be off with local=on, which sends no memory"
+        if compression != .off { throw .invalid(path: "compression", reason: reason) }
+        if checksums { throw .invalid(path: "checksums", reason: reason) }
+        if verify { throw .invalid(path: "verify", reason: reason) }
     }
 }
 

@@ -171,6 +171,12 @@ final class DestinationSession<Outside: Network> {
             case .receiveZeroRanges(let rangeCount):
                 try receiver.receiveZeros(
                     rangeCount: rangeCount, from: channel.connection, within: limits)
+            case .receiveBlocks(let rangeCount, let format):
+                let bytes = try receiver.receiveBlocks(
+                    rangeCount: rangeCount, format, from: channel.connection, within: limits)
+                control.board.update { $0.bytesSent += bytes }
+            case .verify(let digestCount):
+                try verify(hardware.memory, digestCount: digestCount)
             case .loadState(let byteCount):
                 // The source sends it while the guest stands still.
                 control.board.enter(.blackout, at: network.now)
@@ -258,7 +264,10 @@ final class DestinationSession<Outside: Network> {
         {
             return .endedByPeer(reason)
         }
-        return error
+        switch error {
+        case .transport, .endedByPeer: return memoryConnections.failure ?? error
+        default: return error
+        }
     }
 
     // MARK: - Parts

@@ -25,6 +25,8 @@ final class MemoryConnections<Outside: Network>: Sendable {
         /// Requests that are being carried out.
         var requestCount = 0
         var connections: [Outside.Connection] = []
+        /// Why the first of them failed that did not just end.
+        var failure: MigrationError?
     }
 
     /// When the source was last heard of, on whichever connection.
@@ -50,7 +52,8 @@ final class MemoryConnections<Outside: Network>: Sendable {
             throw .invalidConfiguration("memory came before the configuration")
         }
         do throws(RangeError) {
-            return try MemoryReceiver(memory: target.memory, written: target.written)
+            return try MemoryReceiver(
+                memory: target.memory, written: target.written, extensions: target.extensions)
         } catch {
             throw .invalidMessage(.range(error))
         }
@@ -95,11 +98,22 @@ final class MemoryConnections<Outside: Network>: Sendable {
             try receive(from: channel, into: target, within: limits)
         } catch {
             if case .transport(.closed) = error { return }
+            note(error)
             let answer = Answer.error("\(error)", extensions: target.extensions)
             // The source may be gone, which is why this failed.
             try? channel.send(answer, within: OperationLimits(idleSeconds: 1))
             throw error
         }
+    }
+
+    /// Why a memory connection failed. The source ends the migration then, so that the main
+    /// connection may tell less.
+    var failure: MigrationError? { state.withLock { $0.failure } }
+
+    private func note(_ error: MigrationError) {
+        // That one broke says nothing which the main one does not say as well.
+        if case .transport = error { return }
+        state.withLock { $0.failure = $0.failure ?? error }
     }
 
     private func admit(_ connection: Outside.Connection) throws(MigrationError) -> Target {
@@ -157,6 +171,10 @@ final class MemoryConnections<Outside: Network>: Sendable {
             board.update { $0.bytesSent += bytes }
         case .receiveZeroRanges(let rangeCount):
             try receiver.receiveZeros(rangeCount: rangeCount, from: connection, within: limits)
+        case .receiveBlocks(let rangeCount, let format):
+            let bytes = try receiver.receiveBlocks(
+                rangeCount: rangeCount, format, from: connection, within: limits)
+            board.update { $0.bytesSent += bytes }
         }
     }
 

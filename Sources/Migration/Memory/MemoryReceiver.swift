@@ -8,14 +8,21 @@ import Transport
 /// Nothing that a table says is trusted: every range is looked up in the guest's regions before
 /// the first byte of its content is read. Contents go from the socket straight to their place.
 struct MemoryReceiver: ~Copyable {
-    private let memory: GuestRAM
+    let memory: GuestRAM
+
+    /// What was agreed on.
+    let extensions: Extensions
+
     private let regions: RegionList
 
     /// Pages that have been written, by this and by all other connections of the migration.
     private let written: GrowingPageSet
 
-    private var table: [UInt8] = []
+    private(set) var table: [UInt8] = []
     private var segments: [MemorySegment] = []
+
+    /// What reads blocks, once some have come.
+    var blocks: BlockReader?
 
     /// How many ranges are received with one call, so that the list of segments stays small even
     /// for the largest table.
@@ -23,8 +30,11 @@ struct MemoryReceiver: ~Copyable {
 
     /// - Parameter written: shared by all receivers of this memory; pages that are not in it are
     ///   zero already.
-    init(memory: GuestRAM, written: GrowingPageSet) throws(RangeError) {
+    init(
+        memory: GuestRAM, written: GrowingPageSet, extensions: Extensions
+    ) throws(RangeError) {
         self.memory = memory
+        self.extensions = extensions
         self.written = written
         regions = try RegionList(
             memory.layouts.map { MemoryRange(address: $0.start.rawValue, length: $0.size) })
@@ -64,7 +74,7 @@ struct MemoryReceiver: ~Copyable {
         }
     }
 
-    private mutating func receiveTable(
+    mutating func receiveTable(
         _ rangeCount: Int, from channel: some Channel, within limits: OperationLimits
     ) throws(MigrationError) {
         do throws(TransportError) {
@@ -86,23 +96,34 @@ struct MemoryReceiver: ~Copyable {
     private mutating func collectSegments(
         _ indexes: Range<Int>
     ) throws(MigrationError) -> UInt64 {
-        segments.removeAll(keepingCapacity: true)
+        // Taken out meanwhile, so that it is not shared.
+        var list: [MemorySegment] = []
+        swap(&list, &segments)
+        defer { swap(&list, &segments) }
+        list.removeAll(keepingCapacity: true)
         var total: UInt64 = 0
         for index in indexes {
             let range = MemoryRange(in: table.span, at: index)
             total &+= range.length
-            var pieces = try pieces(of: range)
-            while let piece = pieces.next() {
-                let place = try guestRange(piece.range)
-                do throws(GuestMemoryError) {
-                    segments.append(try memory.segment(place))
-                } catch {
-                    throw .invalidMessage(.range(.outsideMemory(range)))
-                }
-                written.insert(place)
-            }
+            try appendPlaces(of: range, to: &list)
         }
         return total
+    }
+
+    /// Appends where the contents of a range go, and notes that they are written.
+    func appendPlaces(
+        of range: MemoryRange, to segments: inout [MemorySegment]
+    ) throws(MigrationError) {
+        var pieces = try pieces(of: range)
+        while let piece = pieces.next() {
+            let place = try guestRange(piece.range)
+            do throws(GuestMemoryError) {
+                segments.append(try memory.segment(place))
+            } catch {
+                throw .invalidMessage(.range(.outsideMemory(range)))
+            }
+            written.insert(place)
+        }
     }
 
     private func pieces(of range: MemoryRange) throws(MigrationError) -> RegionList.Pieces {

@@ -48,10 +48,12 @@ struct MemorySender {
         to sink: some MemorySink
     ) throws(MigrationError) {
         let region = memory.regions[part.region].segment
+        let pagesPerRun = Int(
+            clamping: min(max(sink.batchBytes / trackedPageSize, 1), Self.mostPagesPerRun))
         var next = part.pages.lowerBound
         while sink.isMemoryWanted,
             let found = pages.nextRun(
-                from: next, inRegion: part.region, limit: Self.pagesPerRun),
+                from: next, inRegion: part.region, limit: pagesPerRun),
             found.lowerBound < part.pages.upperBound
         {
             let run = found.clamped(to: part.pages)
@@ -67,8 +69,8 @@ struct MemorySender {
         try sink.finish()
     }
 
-    /// A run is cut so that a batch does not become much larger than its limit.
-    private static let pagesPerRun = 1024
+    /// A run is cut, at twice its limit at most, so that a batch does not become much larger.
+    private static let mostPagesPerRun: UInt64 = 1024
 
     /// Splits one run of pages into pages with contents and zeros.
     private mutating func send(

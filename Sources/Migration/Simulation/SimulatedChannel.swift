@@ -64,13 +64,19 @@ final class SimulatedChannel: Channel {
             world.breakConnections()
             throw .truncated(peer: peer)
         }
+        var isDamaged = fault == .damagedContents
         for segment in content {
             var offset = 0
             while let piece = segment.part(
                 offset: offset, length: min(Self.pieceBytes, segment.count - offset)),
                 piece.count > 0
             {
-                try send(piece.copiedBytes(), nil, within: limits)
+                var bytes = piece.copiedBytes()
+                if isDamaged {
+                    bytes[bytes.count / 2] ^= 0x10
+                    isDamaged = false
+                }
+                try send(bytes, nil, within: limits)
                 offset += piece.count
             }
         }

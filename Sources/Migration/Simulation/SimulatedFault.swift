@@ -23,6 +23,10 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         case truncatedMessage
         /// Nothing arrives in either direction for so many seconds, and nobody can connect.
         case stall(seconds: UInt64)
+        /// A bit of the contents of memory that this step sends is flipped on the way; nothing
+        /// happens to a message without contents. Not among `kinds`: without checksums or
+        /// verification nobody can notice.
+        case damagedContents
         /// The answer that this step receives becomes Error.
         case errorReply
         /// The user calls the migration off at this end.

@@ -21,6 +21,12 @@ public struct SimulatedMigration: Sendable {
     public var usesBaseProtocol: Bool
     /// Connections for memory, as in `MigrationOptions`.
     public var connections: Int
+    /// Whether contents are compressed, as in `MigrationOptions`.
+    public var compression = MigrationOptions.Compression.off
+    /// Whether contents carry checksums.
+    public var hasChecksums = false
+    /// Whether both ends compare all memory before the point of no return.
+    public var verifiesMemory = false
 
     /// A migration from its parts.
     public init(
@@ -181,6 +187,9 @@ final class SimulatedRun: Sendable {
         var options = MigrationOptions(destination: url, mode: plan.mode)
         options.offersExtensions = !plan.usesBaseProtocol
         options.connections = plan.connections
+        options.compression = plan.compression
+        options.hasChecksums = plan.hasChecksums
+        options.verifiesMemory = plan.verifiesMemory
         let migration = OutgoingMigration<SimulatedGuest, SimulatedNetwork>(
             options: options, network: SimulatedNetwork(world: world, process: world.source),
             control: sourceControl, logger: Self.silentLogger)

@@ -99,7 +99,7 @@ final class SimulatedWorld: Sendable {
 
     private func perform(_ kind: SimulatedFault.Kind, at process: SimulatedProcess) {
         switch kind {
-        case .hardwareFailure, .truncatedMessage, .errorReply:
+        case .hardwareFailure, .truncatedMessage, .errorReply, .damagedContents:
             break
         case .lostPeer:
             breakConnections()

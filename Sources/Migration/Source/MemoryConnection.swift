@@ -1,3 +1,4 @@
+import ContentCoding
 import LinuxSystem
 import MigrationProtocol
 import Transport
@@ -7,9 +8,21 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     /// Limits of every operation.
     var limits: OperationLimits
 
+    /// Whether nobody writes to the memory that is sent.
+    var guestStands = false
+
     /// Bytes of content that were sent.
     private(set) var contentBytes: UInt64 = 0
 
+    /// What is on its way unanswered, oldest first; nil for what has no contents.
+    private var onItsWay: [SentContents?] = []
+
+    private struct SentContents {
+        var method: CompressionMethod?
+        var byteCount: UInt64
+    }
+
+    private let encoder: ContentEncoder
     private let isWanted: @Sendable () -> Bool
     private let channel: MessageChannel<Connection>
     private let board: ProgressBoard
@@ -17,13 +30,18 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
 
     /// Takes over a connection.
     ///
-    /// - Parameter isWanted: whether the destination still needs what is in memory.
+    /// - Parameters:
+    ///   - plan: how contents go.
+    ///   - isWanted: whether the destination still needs what is in memory.
     init(
-        _ connection: Connection, extensions: Extensions, board: ProgressBoard,
+        _ connection: Connection, extensions: Extensions, plan: ContentPlan, board: ProgressBoard,
         within limits: OperationLimits, isWanted: @escaping @Sendable () -> Bool = { true }
     ) {
         self.isWanted = isWanted
         channel = MessageChannel(connection)
+        encoder = ContentEncoder(plan)
+        batchBytes = plan.batchBytes ?? Self.plainBatchBytes
+        onItsWay.reserveCapacity(Limits.requestsInFlight)
         self.board = board
         self.limits = limits
         requests = SourceMemoryProtocol(extensions: extensions)
@@ -31,13 +49,16 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
 
     /// A few of these fill the longest of fast paths; together with what is on its way they bound
     /// how long the end of a round waits for the slowest connection.
-    let batchBytes: UInt64 = 4 << 20
+    private static var plainBatchBytes: UInt64 { 4 << 20 }
+
+    let batchBytes: UInt64
 
     var isMemoryWanted: Bool { isWanted() }
 
     /// Says what the connection is for and which migration it belongs to.
     func introduce(token: SessionToken) throws(MigrationError) {
         let bytes = requests.introduce(token: token)
+        if requests.unansweredCount > 0 { onItsWay.append(nil) }
         do throws(TransportError) {
             try channel.connection.send(bytes, within: limits)
         } catch {
@@ -49,7 +70,15 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     func begin(
         _ table: MemoryRangeTable, _ contents: [MemorySegment]
     ) throws(MigrationError) {
-        try send(.memory, table, contents)
+        let batch = try encoder.encode(table, contents, guestStands: guestStands)
+        let sent = SentContents(method: batch.method, byteCount: table.contentLength)
+        if let blocks = batch.blocks {
+            try send(
+                .memoryBlocks, table, blocks.format, tables: blocks.tables,
+                contents: blocks.stored, sent)
+        } else {
+            try send(.memory, table, nil, tables: table.bytes, contents: contents, sent)
+        }
         contentBytes &+= table.contentLength
         board.update {
             $0.bytesSent += table.contentLength
@@ -58,7 +87,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     }
 
     func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
-        try send(.zeroRanges, table, [])
+        try send(.zeroRanges, table, nil, tables: table.bytes, contents: [], nil)
         board.update { $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength) }
     }
 
@@ -67,18 +96,20 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     }
 
     private func send(
-        _ command: Command, _ table: MemoryRangeTable, _ contents: [MemorySegment]
+        _ command: Command, _ table: MemoryRangeTable, _ format: MemoryBlockFormat?,
+        tables: [UInt8], contents: [MemorySegment], _ sent: SentContents?
     ) throws(MigrationError) {
         while requests.isFull { try takeAnswer() }
         limits.expectsAnswers = requests.unansweredCount > 0
         let request: Request
         do throws(ProtocolError) {
-            request = try requests.send(command, rangeCount: table.count)
+            request = try requests.send(command, rangeCount: table.count, format: format)
         } catch {
             throw .invalidMessage(error)
         }
+        onItsWay.append(sent)
         do throws(MigrationError) {
-            try channel.send(request, payload: table.bytes, contents: contents, within: limits)
+            try channel.send(request, payload: tables, contents: contents, within: limits)
         } catch {
             try explain(error)
         }
@@ -114,5 +145,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
             throw .unsupported("\(error)")
         }
         if let reason { throw .endedByPeer(reason) }
+        guard !onItsWay.isEmpty, let sent = onItsWay.removeFirst() else { return }
+        encoder.plan.answered(sent.method, contentBytes: sent.byteCount)
     }
 }

@@ -14,6 +14,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private struct Job: Sendable {
         var round: MemoryRound
         var zeroPages: MemorySender.ZeroPages
+        var guestStands: Bool
         var limits: OperationLimits
     }
 
@@ -44,6 +45,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private let memory: GuestRAM
     private let board: ProgressBoard
     private let extensions: Extensions
+    private let plan: ContentPlan
     private let isWanted: @Sendable () -> Bool
     private let workers: [Worker]
     private let roundEnded: EventDescriptor
@@ -51,13 +53,14 @@ final class MemoryWorkers<Outside: Network>: Sendable {
 
     private init(
         network: Outside, memory: GuestRAM, board: ProgressBoard, extensions: Extensions,
-        workers: [Worker], isWanted: @escaping @Sendable () -> Bool
+        plan: ContentPlan, workers: [Worker], isWanted: @escaping @Sendable () -> Bool
     ) throws(SystemError) {
         self.isWanted = isWanted
         self.network = network
         self.memory = memory
         self.board = board
         self.extensions = extensions
+        self.plan = plan
         self.workers = workers
         roundEnded = try EventDescriptor(name: "end of a round")
     }
@@ -78,7 +81,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
             let pendingEvent = session.pendingEvent
             let made = try MemoryWorkers(
                 network: session.network, memory: memory, board: session.control.board,
-                extensions: session.state.extensions, workers: workers,
+                extensions: session.state.extensions, plan: session.contents, workers: workers,
                 isWanted: { pendingEvent() == nil })
             try made.launch()
             return made
@@ -103,10 +106,12 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     ///
     /// - Returns: bytes of content.
     func send(
-        _ round: MemoryRound, zeroPages: MemorySender.ZeroPages, within limits: OperationLimits
+        _ round: MemoryRound, zeroPages: MemorySender.ZeroPages, guestStands: Bool,
+        within limits: OperationLimits
     ) throws(MigrationError) -> UInt64 {
         state.withLock { state in
-            state.job = Job(round: round, zeroPages: zeroPages, limits: limits)
+            state.job = Job(
+                round: round, zeroPages: zeroPages, guestStands: guestStands, limits: limits)
             state.number += 1
             state.busyCount = workers.count
             state.contentBytes = 0
@@ -140,13 +145,14 @@ final class MemoryWorkers<Outside: Network>: Sendable {
 
     private func work(_ index: Int) {
         let sink = MemoryConnection(
-            workers[index].connection, extensions: extensions, board: board,
+            workers[index].connection, extensions: extensions, plan: plan, board: board,
             within: OperationLimits(), isWanted: isWanted)
         var sender = MemorySender(memory: memory)
         var done = 0
         while let job = awaitJob(index, after: &done) {
             let before = sink.contentBytes
             sink.limits = job.limits
+            sink.guestStands = job.guestStands
             var failure: MigrationError?
             do throws(MigrationError) {
                 while let part = job.round.takePart() {

@@ -15,6 +15,7 @@ extension SourceSession {
             try connect()
             try exchange(.start)
         }
+        try requireAgreement()
         logger.info(
             "connected to \(options.destination)",
             metadata: ["extensions": "\(state.extensions.rawValue)"])

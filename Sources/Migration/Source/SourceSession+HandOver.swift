@@ -27,9 +27,10 @@ extension SourceSession {
             logger.notice(
                 "the guest resets itself: it moves without its memory and starts anew there")
         }
-        clock.end(.finalMemory, at: network.now)
         do {
             try state.guestPaused()
+            try verifyMemory(machine.hardware.memory)
+            clock.end(.finalMemory, at: network.now)
             let bytes = try machine.saveState()
             clock.end(.state, at: network.now)
             return bytes
@@ -37,6 +38,8 @@ extension SourceSession {
             throw .hardware(error)
         } catch let error as ProtocolError {
             throw .invalidMessage(error)
+        } catch let error as MigrationError {
+            throw error
         } catch {
             throw .unsupported("\(error)")
         }

@@ -42,6 +42,7 @@ extension SourceSession: MemorySink {
     func sendAllMemory(_ hardware: some GuestHardware) throws(MigrationError) {
         control.board.enter(.memory, at: network.now)
         limitPreCopy()
+        guestStands = true
         var sender = MemorySender(memory: hardware.memory)
         var pages = PageSet(layouts: hardware.memory.layouts)
         insertPopulatedPages(of: hardware.memory, into: &pages)
@@ -56,6 +57,7 @@ extension SourceSession: MemorySink {
     ) throws(MigrationError) {
         try track { () throws(HardwareError) in try hardware.collectDirtyPages(into: &dirty) }
         guard isMemoryWanted else { return }
+        guestStands = true
         publish(remaining: dirty.byteCount)
         guard !dirty.isEmpty else { return }
         var sender = MemorySender(memory: hardware.memory)
@@ -78,6 +80,7 @@ extension SourceSession: MemorySink {
             try sender.send(pages, zeroPages: zeroPages, to: self)
             pages.removeAll()
         }
+        contents.roundEnded()
         let sent = memoryBytes - sentBefore
         let now = network.now
         let nanoseconds = now.nanoseconds(since: began)
@@ -97,7 +100,8 @@ extension SourceSession: MemorySink {
         _ round: MemoryRound, by workers: MemoryWorkers<Outside>
     ) throws(MigrationError) -> UInt64 {
         do throws(MigrationError) {
-            return try workers.send(round, zeroPages: zeroPages, within: limits)
+            return try workers.send(
+                round, zeroPages: zeroPages, guestStands: guestStands, within: limits)
         } catch {
             throw reason(behind: error)
         }
@@ -119,19 +123,31 @@ extension SourceSession: MemorySink {
     /// By the rate of the last batch: short enough for a cancel between two of them, long enough
     /// that the turn-around does not count.
     var batchBytes: UInt64 {
-        guard batchRate > 0 else { return 4 << 20 }
+        let most = contents.batchBytes ?? Limits.contentPerRequest
+        guard batchRate > 0 else { return min(most, 4 << 20) }
         let wanted = batchRate / 1000 &* 100
-        return min(max(wanted, 256 << 10), Limits.contentPerRequest)
+        return min(max(wanted, 256 << 10), most)
     }
 
     func begin(
         _ table: MemoryRangeTable, _ contents: [MemorySegment]
     ) throws(MigrationError) {
+        // While the destination works on the batch before.
+        let encoded = try encoder.encode(table, contents, guestStands: guestStands)
         try finish()
         let began = network.now
-        let awaitsAnswer = try begin(
-            .memory(rangeCount: table.count), payload: table.bytes, contents: contents)
-        batch = awaitsAnswer ? Batch(began: began, bytes: table.contentLength) : nil
+        let awaitsAnswer: Bool
+        if let blocks = encoded.blocks {
+            awaitsAnswer = try begin(
+                .memoryBlocks(rangeCount: table.count, blocks.format), payload: blocks.tables,
+                contents: blocks.stored)
+        } else {
+            awaitsAnswer = try begin(
+                .memory(rangeCount: table.count), payload: table.bytes, contents: contents)
+        }
+        batch =
+            awaitsAnswer
+            ? Batch(began: began, bytes: table.contentLength, method: encoded.method) : nil
         memoryBytes += table.contentLength
         control.board.update {
             $0.bytesSent += table.contentLength
@@ -153,6 +169,7 @@ extension SourceSession: MemorySink {
     func finish() throws(MigrationError) {
         guard let finished = batch.take() else { return }
         try awaitAnswer(within: limits)
+        if finished.bytes > 0 { contents.answered(finished.method, contentBytes: finished.bytes) }
         let nanoseconds = network.now.nanoseconds(since: finished.began)
         guard finished.bytes > 0, nanoseconds > 0 else { return }
         let (scaled, overflow) = finished.bytes.multipliedReportingOverflow(by: 1_000_000_000)

@@ -1,3 +1,4 @@
+import ContentCoding
 import GuestMemory
 import LinuxSystem
 import Logging
@@ -54,6 +55,16 @@ final class SourceSession<Outside: Network> {
     /// Bytes per second of the last batch with contents; 0 before there was one.
     var batchRate: UInt64 = 0
 
+    /// How contents of memory go; known once extensions are agreed on.
+    lazy var contents = ContentPlan(
+        options, extensions: state.extensions, clock: { [network] in network.now })
+
+    /// Makes what goes over the main connection.
+    lazy var encoder = ContentEncoder(contents)
+
+    /// Whether nobody writes to the guest's memory.
+    var guestStands = false
+
     /// Limits of the current step.
     var limits: OperationLimits
 
@@ -85,6 +96,8 @@ final class SourceSession<Outside: Network> {
         var began: MonotonicInstant
         /// Bytes of content; none for zeros.
         var bytes: UInt64
+        /// How they are compressed.
+        var method: CompressionMethod?
     }
 
     /// Whether takeover, with its two answers, was agreed on.
@@ -195,7 +208,7 @@ final class SourceSession<Outside: Network> {
 
     /// Sending failed: if the destination has said why, its answer is the better error.
     @discardableResult
-    private func earlyAnswer(
+    func earlyAnswer(
         insteadOf error: MigrationError
     ) throws(MigrationError) -> SourceAction {
         switch error {

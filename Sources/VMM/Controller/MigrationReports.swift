@@ -75,6 +75,15 @@ extension MigrationOptions {
             timeoutSeconds: data.timeoutSeconds,
             timeoutStrategy: data.timeoutStrategy == .cancel ? .cancel : .ignore)
         connections = Int(data.connections)
+        compression =
+            switch data.compression {
+            case .off: .off
+            case .zstd: .zstd
+            case .lz4: .lz4
+            case .auto: .automatic
+            }
+        hasChecksums = data.checksums
+        verifiesMemory = data.verify
     }
 }
 

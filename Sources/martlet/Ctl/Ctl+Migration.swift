@@ -24,7 +24,8 @@ extension Ctl {
             help: ArgumentHelp(
                 "Where to and how.",
                 valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
-                    + "[,timeout_strategy=cancel|ignore][,connections=1..128][,timeline=PATH]"),
+                    + "[,timeout_strategy=cancel|ignore][,connections=1..128][,timeline=PATH]"
+                    + "[,compression=off|zstd|lz4|auto][,checksums=][,verify=]"),
             completion: .keys(of: SendMigrationData.self),
             transform: { try SendMigrationData(option: $0) })
         var migration: SendMigrationData
