@@ -9,7 +9,9 @@ extension GuestTests {
     /// The API of a real process: what each call does in each state.
     @Suite struct APITests {
         private static let all = Set(Endpoint.allCases)
-        private static let always: Set<Endpoint> = [.ping, .migrationProgress, .migrationTimeline]
+        private static let always: Set<Endpoint> = [
+            .ping, .migrationProgress, .migrationTimeline, .metrics,
+        ]
 
         /// Calls with a body that is in order.
         private func call(_ endpoint: Endpoint, _ vmm: MartletProcess, _ lab: Lab)
@@ -38,7 +40,7 @@ extension GuestTests {
             case .resolveMigration:
                 try vmm.client.resolveMigration(ResolveMigrationData(owner: .source))
             case .ping, .shutdownVMM, .boot, .pause, .resume, .info, .counters, .shutdown, .delete,
-                .reboot, .powerButton, .nmi, .migrationProgress, .migrationTimeline,
+                .reboot, .powerButton, .nmi, .migrationProgress, .migrationTimeline, .metrics,
                 .cancelMigration:
                 try vmm.client.perform(endpoint)
             }
@@ -222,7 +224,7 @@ extension GuestTests {
                 for endpoint in Self.all.subtracting(Self.always) {
                     switch endpoint {
                     case .info, .counters, .cancelMigration, .ping, .migrationProgress,
-                        .migrationTimeline:
+                        .migrationTimeline, .metrics:
                         continue
                     // The nearer reason is that there is a guest already, or no doubt.
                     case .create, .receiveMigration, .resolveMigration:

@@ -27,6 +27,7 @@ import Testing
         .receiveMigration: row(0, 500, 500, 500, 500, 500, 500),
         .migrationProgress: row(0, 0, 0, 0, 0, 0, 0),
         .migrationTimeline: row(0, 0, 0, 0, 0, 0, 0),
+        .metrics: row(0, 0, 0, 0, 0, 0, 0),
         .cancelMigration: row(500, 500, 500, 500, 500, 0, 0),
         .resolveMigration: row(500, 500, 500, 500, 500, 0, 500),
     ]
@@ -47,9 +48,11 @@ import Testing
     private static let answeredDuringAMigration: [GuestPhase: Set<Endpoint>] = [
         .sending: [
             .ping, .info, .counters, .migrationProgress, .migrationTimeline, .cancelMigration,
-            .resolveMigration,
+            .resolveMigration, .metrics,
         ],
-        .receiving: [.ping, .info, .migrationProgress, .migrationTimeline, .cancelMigration],
+        .receiving: [
+            .ping, .info, .migrationProgress, .migrationTimeline, .cancelMigration, .metrics,
+        ],
     ]
 
     @Test(arguments: Endpoint.allCases, [GuestPhase.sending, .receiving])

@@ -31,6 +31,11 @@ extension APIClient {
         try answer(.migrationTimeline, deadline)
     }
 
+    /// Figures, as Prometheus reads them.
+    public func metrics(deadline: MonotonicInstant? = usual) throws(APIClientError) -> String {
+        String(decoding: try call(.metrics, deadline: deadline), as: UTF8.self)
+    }
+
     /// Configures a guest.
     public func create(
         _ config: VmConfig, deadline: MonotonicInstant? = usual

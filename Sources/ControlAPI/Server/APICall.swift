@@ -42,6 +42,8 @@ public enum APICall: Equatable, Sendable {
     case migrationProgress
     /// Answer with `MigrationTimelineReport`.
     case migrationTimeline
+    /// Answer with `MetricsPage`.
+    case metrics
     /// Call the migration off.
     case cancelMigration
     /// Take a person's word for where the guest is.
@@ -71,6 +73,7 @@ public enum APICall: Equatable, Sendable {
         case .receiveMigration: .receiveMigration
         case .migrationProgress: .migrationProgress
         case .migrationTimeline: .migrationTimeline
+        case .metrics: .metrics
         case .cancelMigration: .cancelMigration
         case .resolveMigration: .resolveMigration
         }
@@ -94,18 +97,16 @@ public enum APICall: Equatable, Sendable {
     }
 
     private static func endpoint(of request: HTTPRequest) throws(APIFailure) -> Endpoint {
-        guard request.path.hasPrefix(Endpoint.root) else {
-            throw APIFailure(.notFound, "There is no path \(request.path)")
-        }
-        let name = String(request.path.dropFirst(Endpoint.root.count))
-        guard let endpoint = Endpoint(rawValue: name) else {
-            throw Endpoint.unsupported.contains(name)
+        guard let endpoint = Endpoint(path: request.path) else {
+            let name = String(request.path.dropFirst(Endpoint.root.count))
+            throw request.path.hasPrefix(Endpoint.root) && Endpoint.unsupported.contains(name)
                 ? APIFailure(.notFound, "not supported by Martlet yet: \(name)")
                 : APIFailure(.notFound, "There is no path \(request.path)")
         }
         guard request.method == endpoint.method else {
             throw APIFailure(
-                .badRequest, "\(name) takes the method \(endpoint.method), not \(request.method)")
+                .badRequest,
+                "\(endpoint.rawValue) takes the method \(endpoint.method), not \(request.method)")
         }
         return endpoint
     }
@@ -146,6 +147,7 @@ public enum APICall: Equatable, Sendable {
             return .receiveMigration(data)
         case .migrationProgress: return .migrationProgress
         case .migrationTimeline: return .migrationTimeline
+        case .metrics: return .metrics
         case .cancelMigration: return .cancelMigration
         case .resolveMigration:
             return .resolveMigration(try JSONBody.decode(ResolveMigrationData.self, from: body))

@@ -31,6 +31,11 @@ public struct APIReply: ~Copyable, Sendable {
         complete(.json(JSONBody.encode(object)))
     }
 
+    /// It worked (200), and there are figures.
+    public consuming func succeed(with page: MetricsPage) {
+        complete(.metrics(Array(page.text.utf8)))
+    }
+
     /// It did not work.
     public consuming func fail(_ failure: APIFailure) {
         complete(.failure(failure))
@@ -50,6 +55,8 @@ public enum APIResponse: Equatable, Sendable {
     case empty
     /// 200 with a JSON body.
     case json([UInt8])
+    /// 200 with figures for Prometheus.
+    case metrics([UInt8])
     /// A failure, whose body is an array of texts.
     case failure(APIFailure)
 
@@ -59,14 +66,16 @@ public enum APIResponse: Equatable, Sendable {
         var head = "HTTP/1.1 \(statusLine)\r\nServer: Martlet API\r\n"
         head += "Connection: \(keepsAlive ? "keep-alive" : "close")\r\n"
         var body: [UInt8] = []
+        var type = "application/json"
         switch self {
         case .noContent: break  // RFC 9110: a 204 has no Content-Length
         case .empty: head += "Content-Length: 0\r\n"
         case .json(let bytes): body = bytes
+        case .metrics(let bytes): (body, type) = (bytes, MetricsPage.contentType)
         case .failure(let failure): body = JSONBody.encode(failure.reasons)
         }
         if !body.isEmpty {
-            head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n"
+            head += "Content-Type: \(type)\r\nContent-Length: \(body.count)\r\n"
         }
         return Array((head + "\r\n").utf8) + body
     }
@@ -74,7 +83,7 @@ public enum APIResponse: Equatable, Sendable {
     private var statusLine: String {
         switch self {
         case .noContent: "204 No Content"
-        case .empty, .json: "200 OK"
+        case .empty, .json, .metrics: "200 OK"
         case .failure(let failure):
             switch failure.status {
             case .badRequest: "400 Bad Request"

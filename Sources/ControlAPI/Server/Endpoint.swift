@@ -1,4 +1,4 @@
-/// A path of the API, below `/api/v1/`.
+/// A path of the API.
 public enum Endpoint: String, CaseIterable, Sendable {
     /// Who answers.
     case ping = "vmm.ping"
@@ -42,6 +42,8 @@ public enum Endpoint: String, CaseIterable, Sendable {
     case migrationProgress = "vm.migration-progress"
     /// What happened in a migration, and when.
     case migrationTimeline = "vm.migration-timeline"
+    /// Figures for Prometheus; the only one that is not below `/api/v1/`.
+    case metrics
     /// Calls a migration off.
     case cancelMigration = "vm.cancel-migration"
     /// Ends a doubt about where the guest is, by a person's word.
@@ -51,12 +53,18 @@ public enum Endpoint: String, CaseIterable, Sendable {
     public static let root = "/api/v1/"
 
     /// The path in a request.
-    public var path: String { Self.root + rawValue }
+    public var path: String { self == .metrics ? "/metrics" : Self.root + rawValue }
+
+    /// The endpoint at a path.
+    init?(path: String) {
+        guard let endpoint = Self.allCases.first(where: { $0.path == path }) else { return nil }
+        self = endpoint
+    }
 
     /// The only method it takes.
     public var method: String {
         switch self {
-        case .ping, .info, .counters, .migrationProgress, .migrationTimeline: "GET"
+        case .ping, .info, .counters, .migrationProgress, .migrationTimeline, .metrics: "GET"
         default: "PUT"
         }
     }

@@ -115,6 +115,11 @@ public final class Platform: Sendable {
         loop.stop()
     }
 
+    /// How often each processor left the guest for this process.
+    public var processorExits: [ProcessorExits] {
+        processors.map { $0.exits.values(of: $0.identifier) }
+    }
+
     /// Whether the processors run, as far as the owner started them.
     public var isRunning: Bool { phase.withLock { $0.isRunning } }
 

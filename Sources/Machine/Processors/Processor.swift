@@ -29,6 +29,9 @@ final class Processor: Sendable {
         var owesNMI = false
     }
 
+    /// What it left the guest for.
+    let exits = ExitCounters()
+
     private let ports: IOBus
     private let memory: IOBus
     private let report: @Sendable (GuestEvent) -> Void
@@ -139,6 +142,7 @@ final class Processor: Sendable {
         while event == nil {
             do throws(SystemError) {
                 let exit = try hardware.run()
+                exits.count(exit)
                 if exit == .interrupted {
                     if try !goesOnAfterInterruption() { break }
                 } else {

@@ -164,9 +164,14 @@ extension Controller {
 
     /// What happened in the running migration so far, or in the last one.
     var migrationTimeline: MigrationTimelineReport {
+        if slot.phase == .sending { followers.insert(.migrationTimeline) }
+        return currentTimeline
+    }
+
+    /// The same, for somebody who does not wait for the end.
+    var currentTimeline: MigrationTimelineReport {
         switch slot {
         case .sending(let task):
-            followers.insert(.migrationTimeline)
             return timeline(of: task, MigrationProgressReport(task.progress))
         case .receiving(let task):
             return timeline(of: task, MigrationProgressReport(task.progress))
@@ -193,6 +198,7 @@ extension Controller {
     private func keep(_ report: MigrationProgressReport, _ timeline: MigrationTimelineReport) {
         lastMigration = report
         lastTimeline = timeline
+        tally.add(report, at: timeline.end)
         guard let file = timelineFile.take() else { return }
         do throws(SystemError) {
             try file.write(timeline)

@@ -16,6 +16,8 @@ final class Controller {
     var lastMigration: MigrationProgressReport = .none
     /// What happened in the migration before the running one.
     var lastTimeline: MigrationTimelineReport = .none
+    /// What all migrations so far came to.
+    var tally = MigrationTally()
     /// What the running migration was asked for.
     var migrationSettings: [String: SettingValue] = [:]
     /// Where the timeline of the running migration is to go, if anywhere.
@@ -153,6 +155,7 @@ final class Controller {
         case .migrationProgress:
             reply.succeed(with: migrationProgress)
             endWasRead(by: .migrationProgress)
+        case .metrics: reply.succeed(with: metrics)
         case .migrationTimeline:
             reply.succeed(with: migrationTimeline)
             endWasRead(by: .migrationTimeline)

@@ -92,7 +92,7 @@ extension GuestPhase {
     /// another state.
     func refusal(of endpoint: Endpoint) -> APIFailure? {
         switch (endpoint, self) {
-        case (.ping, _), (.migrationProgress, _), (.migrationTimeline, _):
+        case (.ping, _), (.migrationProgress, _), (.migrationTimeline, _), (.metrics, _):
             nil
         case (.shutdownVMM, .sending), (.shutdownVMM, .receiving):
             migrating

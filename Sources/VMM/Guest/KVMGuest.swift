@@ -158,6 +158,9 @@ final class KVMGuest: Sendable {
         try bus.insert(transport, slot: member.slot)
     }
 
+    /// How often vCPUs needed this process.
+    var processorExits: [ProcessorExits] { platform.processorExits }
+
     /// What the devices have counted.
     var counters: VmCounters { devices.counters }
 

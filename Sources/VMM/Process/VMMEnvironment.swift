@@ -13,6 +13,9 @@ struct VMMEnvironment: Sendable {
     /// Whether guests may be moved to and from other hosts without encryption.
     let allowsPlainTCP: Bool
 
+    /// When the process started, in nanoseconds since 1970.
+    let startedAt = RealtimeClock.nanoseconds
+
     /// The answer of `vmm.ping`.
     var ping: VmmPing {
         VmmPing(
