@@ -70,12 +70,13 @@ let modules: [Target] = [
             "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
             "MigrationProtocol", "Transport", "TransportTLS", "Migration", "ControlAPI", log,
         ]),
+    module("Report", ["ControlAPI"]),
     module("Harness", ["LinuxSystem", "ControlAPI"]),
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "LinuxSystem", "Machine", "Migration", "ControlAPI", "VMM", "Harness", argumentParser,
-            log,
+            "LinuxSystem", "Machine", "Migration", "ControlAPI", "VMM", "Report", "Harness",
+            argumentParser, log,
         ],
         swiftSettings: strict, linkerSettings: link),
     .executableTarget(
@@ -137,6 +138,7 @@ let testTargets: [Target] = [
             "MigrationProtocol", "Transport", log,
         ]),
     tests("ControlAPI", ["LinuxSystem", log]),
+    tests("Report", ["LinuxSystem", "ControlAPI", "Harness"]),
     tests("Harness", ["LinuxSystem"]),
     .testTarget(
         name: "IntegrationTests",

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlAPI
 import LinuxSystem
+import Report
 
 extension Ctl {
     /// `vmm.ping`.

@@ -19,7 +19,7 @@ struct Ctl: ParsableCommand {
             Reboot.self, Shutdown.self, Delete.self, AddDisk.self, AddNet.self, RemoveDevice.self,
             ResizeDisk.self, PowerButton.self, NMI.self, ShutdownVMM.self, SendMigration.self,
             ReceiveMigration.self, ShowMigrationProgress.self, ShowMigrationTimeline.self,
-            CancelMigration.self, ResolveMigration.self,
+            MakeMigrationReport.self, CancelMigration.self, ResolveMigration.self,
         ])
 
     @OptionGroup var target: ControlTarget
@@ -27,15 +27,19 @@ struct Ctl: ParsableCommand {
 
 /// Which VMM is called, and how its answers are shown.
 struct ControlTarget: ParsableArguments {
+    /// Every call needs it; only reports can be made of files alone.
     @Option(
         help: ArgumentHelp("The API socket of the VMM.", valueName: "path"), completion: .file())
-    var apiSocket: String
+    var apiSocket: String?
 
     @Flag(help: "Print what the VMM answered as JSON.")
     var json = false
 
     /// Runs calls; their errors become what the user is told.
     func call<Answer>(_ body: (APIClient) throws -> Answer) throws -> Answer {
+        guard let apiSocket else {
+            throw ValidationError("Missing expected argument '--api-socket <path>'")
+        }
         BrokenPipeSignal.ignore()
         do {
             return try body(APIClient(path: apiSocket))

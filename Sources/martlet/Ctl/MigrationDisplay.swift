@@ -1,4 +1,5 @@
 import ControlAPI
+import Report
 
 /// Shows a running migration: a bar that is drawn again in place on a terminal, a line now and
 /// then elsewhere, and a summary at the end.

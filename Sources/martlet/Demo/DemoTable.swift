@@ -1,3 +1,5 @@
+import Report
+
 /// One move of the demo, as its table shows it.
 struct DemoRow {
     var mode: String

@@ -1,8 +1,8 @@
 /// Numbers as people read them: three digits and a unit.
-enum Amount {
+public enum Amount {
     /// Bytes in binary units: `512 MiB`, `1.5 GiB`.
-    static func bytes(_ count: UInt64) -> String {
-        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    public static func bytes(_ count: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
         var value = Double(count)
         var unit = 0
         while value >= 1024, unit < units.count - 1 {
@@ -13,7 +13,7 @@ enum Amount {
     }
 
     /// A time given in milliseconds: `0.8 ms`, `12.3 s`.
-    static func time(milliseconds: Double) -> String {
+    public static func time(milliseconds: Double) -> String {
         switch milliseconds {
         case ..<1: "\(digits(milliseconds * 1000)) us"
         case ..<1000: "\(digits(milliseconds)) ms"
