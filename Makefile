@@ -18,7 +18,7 @@ ZSH_COMPLETION := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_martlet
 FISH_COMPLETION := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/martlet.fish
 SCRIPT := $(BUILD)/release/martlet --generate-completion-script
 
-.PHONY: install uninstall demo test build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
+.PHONY: install uninstall demo test soak build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +53,11 @@ demo: build ## Boots a guest and moves it live, for a person to watch
 
 test: build lodger ## Runs all tests that this machine can run
 	@Tools/test
+
+soak: ## Runs SOAK_SEEDS (10000) random migrations in the simulation, or only SEED
+	SOAK_SEEDS=$(or $(SOAK_SEEDS),10000) $(if $(SEED),MARTLET_SIMULATION_SEED=$(SEED)) \
+		swift test -c release -Xswiftc -enable-testing --scratch-path .build-test \
+		--filter MigrationTests.RandomMigrationTests
 
 lab: build lodger ## Runs Linux guests in the nested lab, or only SCENARIO
 	@Lab/lab $(SCENARIO)

@@ -76,6 +76,10 @@ int clinux_name_thread(pthread_t thread, const char *name) {
     return -pthread_setname_np(thread, name);
 }
 
+int clinux_unshare_descriptors(void) {
+    return (int)negated(close_range(3, ~0U, CLOSE_RANGE_UNSHARE));
+}
+
 int clinux_unshare_network(void) { return (int)negated(unshare(CLONE_NEWNET)); }
 
 int clinux_enter_network(int fd) { return (int)negated(setns(fd, CLONE_NEWNET)); }

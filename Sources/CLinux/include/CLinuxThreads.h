@@ -38,6 +38,10 @@ static inline void clinux_mask_worker_signals(void) {
 /// Names a thread. -ERANGE for more than 15 bytes.
 int clinux_name_thread(pthread_t thread, const char *_Nonnull name);
 
+/// Gives the calling thread a descriptor table of its own in which only 0, 1 and 2 are left; those
+/// of others are not even copied for a moment.
+int clinux_unshare_descriptors(void);
+
 /// Moves the calling thread into a new network namespace of its own.
 int clinux_unshare_network(void);
 

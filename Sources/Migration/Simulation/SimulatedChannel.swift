@@ -17,11 +17,7 @@ final class SimulatedChannel: Channel {
     private let outgoing: SimulatedPipe
     private let incoming: SimulatedPipe
 
-    /// One way through the network, in nanoseconds: 0.1 ms.
-    private static let latency: UInt64 = 100_000
-
-    /// Bytes per second: small, so that sending a small guest takes time in which it writes.
-    private static let bytesPerSecond: UInt64 = 50_000_000
+    private let line: SimulatedLine
 
     /// Bytes that are copied at one instant.
     private static let pieceBytes = 16 << 10
@@ -36,6 +32,7 @@ final class SimulatedChannel: Channel {
         self.other = other
         self.outgoing = outgoing
         self.incoming = incoming
+        line = world.makeLine()
     }
 
     /// Both ends of a new connection.
@@ -112,9 +109,9 @@ final class SimulatedChannel: Channel {
             if case .never = outgoing.canSend { throw .answeredEarly(peer: peer) }
         }
         try checkAlive(outgoing)
-        outgoing.push(
-            bytes, descriptor, arrival: world.time.now.advanced(byNanoseconds: Self.latency))
-        let duration = UInt64(bytes.count) * 1_000_000_000 / Self.bytesPerSecond
+        outgoing.push(bytes, descriptor, arrival: world.arrival(over: line))
+        world.time.note(UInt64(bytes.count))
+        let duration = UInt64(bytes.count) * 1_000_000_000 / line.bytesPerSecond
         _ = world.time.wait(until: world.time.now.advanced(byNanoseconds: duration)) { .never }
         try checkAlive(outgoing)
     }

@@ -13,6 +13,15 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         case destination
     }
 
+    /// When.
+    public enum Moment: Hashable, Sendable {
+        /// At a step of the process, from 1.
+        case step(Int)
+        /// So many nanoseconds after the beginning, in the middle of whatever happens then. Only
+        /// for faults that need no step to hit: see `Kind.needsStep`.
+        case time(UInt64)
+    }
+
     /// What goes wrong.
     public enum Kind: Hashable, Sendable {
         /// A hardware step fails; nothing happens at a step on a connection.
@@ -35,20 +44,41 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         case kill
         /// The guest does this to its whole machine, if it runs at this end.
         case guestEvent(GuestEvent)
+        /// A defect: at a hardware step, pages that the guest wrote to are forgotten.
+        case forgottenPages
+        /// A defect: at a hardware step, a descriptor is opened and never closed.
+        case leakedDescriptor
+        /// A defect: a hardware step never ends.
+        case endlessStep
+
+        /// Whether it spoils what a step does, instead of befalling the process at any time.
+        public var needsStep: Bool {
+            switch self {
+            case .hardwareFailure, .truncatedMessage, .errorReply, .forgottenPages,
+                .leakedDescriptor, .endlessStep:
+                true
+            case .lostPeer, .stall, .cancel, .kill, .guestEvent: false
+            }
+        }
     }
 
     /// Where.
     public var place: Place
-    /// At which step of that process, from 1.
-    public var step: Int
+    /// When.
+    public var moment: Moment
     /// What.
     public var kind: Kind
 
     /// A fault from its parts.
-    public init(place: Place, step: Int, kind: Kind) {
+    public init(place: Place, moment: Moment, kind: Kind) {
         self.place = place
-        self.step = step
+        self.moment = moment
         self.kind = kind
+    }
+
+    /// A fault at a step.
+    public init(place: Place, step: Int, kind: Kind) {
+        self.init(place: place, moment: .step(step), kind: kind)
     }
 
     /// Every kind, with a stall shorter and one longer than both ends' patience.
@@ -63,6 +93,14 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         .guestEvent(.crashed(description: "a triple fault")),
     ]
 
+    /// What correct engines cannot make good, but the rules must notice.
+    public static let defects: [Kind] = [.forgottenPages, .leakedDescriptor, .endlessStep]
+
     /// For the report of a run that broke a rule.
-    public var description: String { "\(kind) at step \(step) of the \(place)" }
+    public var description: String {
+        switch moment {
+        case .step(let step): "\(kind) at step \(step) of the \(place)"
+        case .time(let nanoseconds): "\(kind) after \(nanoseconds) ns at the \(place)"
+        }
+    }
 }

@@ -27,11 +27,14 @@ public struct SimulatedMigration: Sendable {
     public var hasChecksums = false
     /// Whether both ends compare all memory before the point of no return.
     public var verifiesMemory = false
+    /// How even the network is.
+    public var weather: SimulatedWeather
 
     /// A migration from its parts.
     public init(
         seed: UInt64, faults: [SimulatedFault] = [], mode: MigrationOptions.Mode = .preCopy,
-        isPaused: Bool = false, usesBaseProtocol: Bool = false, connections: Int = 1
+        isPaused: Bool = false, usesBaseProtocol: Bool = false, connections: Int = 1,
+        weather: SimulatedWeather = .steady
     ) {
         self.seed = seed
         self.faults = faults
@@ -39,6 +42,7 @@ public struct SimulatedMigration: Sendable {
         self.isPaused = isPaused
         self.usesBaseProtocol = usesBaseProtocol
         self.connections = connections
+        self.weather = weather
     }
 
     /// Where the guest was at the end, as one end knew it.
@@ -73,6 +77,10 @@ public struct SimulatedMigration: Sendable {
         public internal(set) var raised: [SimulatedFault] = []
         /// The ends at which its owner acted on that.
         public internal(set) var carriedOut: [SimulatedFault.Place] = []
+        /// How long it took in virtual time, in nanoseconds.
+        public internal(set) var duration: UInt64 = 0
+        /// All that happened, as a number: a run that is repeated exactly has the same.
+        public internal(set) var trace: UInt64 = 0
         /// Which rules were broken, in words. Empty is good.
         public internal(set) var violations: [String] = []
     }
@@ -81,8 +89,29 @@ public struct SimulatedMigration: Sendable {
     ///
     /// - Throws: when the host lacks descriptors, threads or memory for it.
     public func run() throws -> Report {
-        let run = try SimulatedRun(self)
-        return try run.run()
+        let outcome = Mutex<Result<Report, any Error>?>(nil)
+        let worker = try WorkerThread(name: "simulation") { _ in
+            let result = Result { try runAlone() }
+            outcome.withLock { $0 = result }
+        }
+        worker.join()
+        guard let outcome = outcome.withLock({ $0 }) else {
+            throw SystemError("run", "the simulation", .notSupported)
+        }
+        return try outcome.get()
+    }
+
+    /// Runs with a descriptor table of its own, so that a descriptor which is left open is one of
+    /// this run, whatever else the process does.
+    private func runAlone() throws -> Report {
+        try DescriptorTable.detach()
+        // Both processes are gone when this returns, with all that they held.
+        var report = try SimulatedRun(self).run()
+        let left = try DescriptorTable.openDescriptors()
+        if !left.isEmpty {
+            report.violations.append("descriptors are left open: " + left.joined(separator: ", "))
+        }
+        return report
     }
 }
 
@@ -119,7 +148,8 @@ final class SimulatedRun: Sendable {
 
     init(_ plan: SimulatedMigration) throws {
         self.plan = plan
-        let world = try SimulatedWorld(seed: plan.seed, faults: plan.faults)
+        let world = try SimulatedWorld(
+            seed: plan.seed, faults: plan.faults, weather: plan.weather)
         self.world = world
         let memory = try GuestRAM(layout: Self.layout, backing: .sharedFile(hugePages: nil))
         let relay = SurroundingsRelay()
@@ -174,6 +204,12 @@ final class SimulatedRun: Sendable {
         try world.time.spawn("destination") { [self] in runDestination() }
         try world.time.spawn("source") { [self] in runSource() }
         try world.time.spawn("operator") { [self] in watch() }
+        for fault in plan.faults {
+            guard case .time(let nanoseconds) = fault.moment else { continue }
+            try world.time.spawn("fate") { [self] in
+                befall(fault, at: SimulatedTime.point(nanoseconds))
+            }
+        }
         world.time.run()
         // The listener knows the world, which knows the listener.
         world.setListener(nil)
@@ -209,7 +245,8 @@ final class SimulatedRun: Sendable {
             case .stranded(_, let error): (.stranded, error)
             case .gone(let error): (.gone, error)
             }
-        guard !world.source.isDead else { return }
+        // Who comes to an end only because the simulation does has waited for ever.
+        guard !world.source.isDead, !world.time.hasEnded else { return }
         carryOutDeferred(at: .source, ownsGuest: ending == .running || ending == .paused)
         state.withLock {
             $0.report.source = ending
@@ -244,7 +281,7 @@ final class SimulatedRun: Sendable {
             case .paused: (.paused, nil)
             case .refused(let error): (.refused, error)
             }
-        guard !world.destination.isDead else { return }
+        guard !world.destination.isDead, !world.time.hasEnded else { return }
         carryOutDeferred(at: .destination, ownsGuest: ending == .running)
         state.withLock {
             $0.report.destination = ending
@@ -256,9 +293,25 @@ final class SimulatedRun: Sendable {
         Logger(label: "simulation", factory: { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// The person who resolves a doubt that lasts, after making sure of what the answer is: the
-    /// destination is killed before the guest is taken back.
+    /// The person who resolves a doubt that lasts, and calls a destination off to which no source
+    /// has come.
     private func watch() {
+        resolveDoubt()
+        // Longer than all stalls: whoever is connected has noticed by then that nobody is there.
+        let end = world.time.now.advanced(byNanoseconds: 600 * 1_000_000_000)
+        let isOver = world.time.wait(until: end) { [self] in
+            world.destination.isDead || state.withLock { $0.report.destination } != nil
+                ? .now : .never
+        }
+        guard !isOver, !world.time.hasEnded,
+            destinationControl.progress(at: world.time.now).phase == .listening
+        else { return }
+        _ = destinationControl.cancel("no source comes", at: world.time.now)
+    }
+
+    /// Ends a doubt after making sure of what the answer is: the destination is killed before the
+    /// guest is taken back.
+    private func resolveDoubt() {
         let patience: UInt64 = 1800 * 1_000_000_000
         let isOver: @Sendable () -> SimulatedTime.Readiness = { [self] in
             world.source.isDead || state.withLock { $0.report.source } != nil ? .now : .never
@@ -272,6 +325,19 @@ final class SimulatedRun: Sendable {
             world.kill(world.destination)
             try? sourceControl.resolveDoubt(.takeBack)
         }
+    }
+
+    /// Lets a fault happen at its time, unless both ends have ended before.
+    private func befall(_ fault: SimulatedFault, at point: MonotonicInstant) {
+        let isOver = world.time.wait(until: point) { [self] in
+            let report = state.withLock { $0.report }
+            let isSourceOver = world.source.isDead || report.source != nil
+            let isDestinationOver = world.destination.isDead || report.destination != nil
+            return isSourceOver && isDestinationOver ? .now : .never
+        }
+        guard !isOver, !world.time.hasEnded else { return }
+        world.perform(
+            fault.kind, at: fault.place == .source ? world.source : world.destination)
     }
 
     /// Whether the destination took the guest, running or paused.
@@ -309,6 +375,7 @@ private final class SurroundingsRelay: Sendable {
                 if process.isDead || fault == .hardwareFailure {
                     throw HardwareError(operation, "The simulated hardware failed.")
                 }
+                self.run?.commit(fault)
                 // Real steps take time too, in which the other end goes on: 0.2 ms.
                 let end = world.time.now.advanced(byNanoseconds: 200_000)
                 _ = world.time.wait(until: end) { .never }

@@ -7,11 +7,11 @@ extension SimulatedRun {
     /// The guest at this end does something, if it runs there.
     func raise(_ event: GuestEvent, at place: SimulatedFault.Place) {
         let guest: SimulatedGuest? = place == .source ? source : state.withLock { $0.arrived }
-        let step = world.steps(of: place)
+        let moment = SimulatedFault.Moment.step(world.steps(of: place))
         guard guest?.raise(event) == true else { return }
         state.withLock {
             $0.report.raised.append(
-                SimulatedFault(place: place, step: step, kind: .guestEvent(event)))
+                SimulatedFault(place: place, moment: moment, kind: .guestEvent(event)))
         }
     }
 

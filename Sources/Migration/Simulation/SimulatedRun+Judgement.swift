@@ -66,6 +66,8 @@ extension SimulatedRun {
         for place in SimulatedFault.Place.allCases {
             report.steps[place] = world.steps(of: place)
         }
+        report.duration = world.time.elapsed
+        report.trace = world.time.trace
         report.violations = world.ledger.violations
         report.violations += contradictions(in: report) + mishandledEvents(in: report)
         state.withLock { $0.report = report }

@@ -51,6 +51,7 @@ final class SimulatedTime: Sendable {
         var workers: [WorkerThread] = []
         var random: SplitMix64
         var ended = false
+        var trace = RunTrace()
         var onAdvance: @Sendable (MonotonicInstant) -> Void = { _ in }
 
         /// The waiter whose turn it is, nil when there is none.
@@ -65,7 +66,10 @@ final class SimulatedTime: Sendable {
                     earliest = min(earliest, point)
                 }
                 if !ready.isEmpty {
-                    return ready[Int(random.next() % UInt64(ready.count))]
+                    let choice = ready[Int(random.next() % UInt64(ready.count))]
+                    trace.note(now.nanoseconds)
+                    trace.note(UInt64(choice))
+                    return choice
                 }
                 guard earliest < limit else {
                     ended = true
@@ -98,6 +102,22 @@ final class SimulatedTime: Sendable {
     /// Whether the simulation was ended, because nobody could go on or for lasting too long; then
     /// no wait waits any more.
     var hasEnded: Bool { state.withLock { $0.ended } }
+
+    /// What happened so far, as a number: two runs in which the same happens have the same.
+    var trace: UInt64 { state.withLock { $0.trace.digest } }
+
+    /// Makes something part of the trace.
+    func note(_ value: UInt64) {
+        state.withLock { $0.trace.note(value) }
+    }
+
+    /// Virtual time since the beginning, in nanoseconds.
+    var elapsed: UInt64 { now.nanoseconds - Self.start }
+
+    /// The point in time so long after the beginning.
+    static func point(_ nanoseconds: UInt64) -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: start).advanced(byNanoseconds: nanoseconds)
+    }
 
     /// Sets what is done whenever time advances, with the new time. It must not wait.
     func whenTimeAdvances(_ body: @escaping @Sendable (MonotonicInstant) -> Void) {

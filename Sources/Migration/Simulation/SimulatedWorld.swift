@@ -31,6 +31,7 @@ final class SimulatedWorld: Sendable {
         var listener: SimulatedListener?
         var steps: [SimulatedFault.Place: Int] = [:]
         var faults: [SimulatedFault]
+        var weather: SplitMix64
         var partitionEnd = MonotonicInstant(nanoseconds: 0)
         var isTakeoverSent = false
         var isReturnedReceived = false
@@ -44,11 +45,26 @@ final class SimulatedWorld: Sendable {
         var guestEvent: @Sendable (SimulatedFault.Place, GuestEvent) -> Void
     }
 
+    private let weather: SimulatedWeather
     private let state: Mutex<State>
 
-    init(seed: UInt64, faults: [SimulatedFault]) throws(SystemError) {
+    init(
+        seed: UInt64, faults: [SimulatedFault], weather: SimulatedWeather
+    ) throws(SystemError) {
         time = try SimulatedTime(seed: seed)
-        state = Mutex(State(faults: faults))
+        self.weather = weather
+        state = Mutex(State(faults: faults, weather: SplitMix64(seed: ~seed)))
+    }
+
+    /// What a new connection is like, in one direction.
+    func makeLine() -> SimulatedLine {
+        state.withLock { weather.makeLine(using: &$0.weather) }
+    }
+
+    /// When bytes that are sent now arrive.
+    func arrival(over line: SimulatedLine) -> MonotonicInstant {
+        let delay = state.withLock { line.delay(using: &$0.weather) }
+        return time.now.advanced(byNanoseconds: delay)
     }
 
     func setActions(_ actions: Actions) {
@@ -91,15 +107,17 @@ final class SimulatedWorld: Sendable {
         let kind = state.withLock { state -> SimulatedFault.Kind? in
             let step = (state.steps[place] ?? 0) + 1
             state.steps[place] = step
-            return state.faults.first { $0.place == place && $0.step == step }?.kind
+            return state.faults.first { $0.place == place && $0.moment == .step(step) }?.kind
         }
         if let kind { perform(kind, at: process) }
         return kind
     }
 
-    private func perform(_ kind: SimulatedFault.Kind, at process: SimulatedProcess) {
+    /// Lets befall a process what needs no step of it.
+    func perform(_ kind: SimulatedFault.Kind, at process: SimulatedProcess) {
         switch kind {
-        case .hardwareFailure, .truncatedMessage, .errorReply, .damagedContents:
+        case .hardwareFailure, .truncatedMessage, .errorReply, .damagedContents, .forgottenPages,
+            .leakedDescriptor, .endlessStep:
             break
         case .lostPeer:
             breakConnections()
