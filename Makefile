@@ -18,7 +18,7 @@ ZSH_COMPLETION := $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_martlet
 FISH_COMPLETION := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/martlet.fish
 SCRIPT := $(BUILD)/release/martlet --generate-completion-script
 
-.PHONY: install uninstall demo test soak build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
+.PHONY: install uninstall demo test soak golden build nestling lodger lab lab-bench bench fuzz lint format model setup clean help
 
 help: ## Lists these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -58,6 +58,9 @@ soak: ## Runs SOAK_SEEDS (10000) random migrations in the simulation, or only SE
 	SOAK_SEEDS=$(or $(SOAK_SEEDS),10000) $(if $(SEED),MARTLET_SIMULATION_SEED=$(SEED)) \
 		swift test -c release -Xswiftc -enable-testing --scratch-path .build-test \
 		--filter MigrationTests.RandomMigrationTests
+
+golden: ## Records the streams of this version anew, as long as it is not released
+	MARTLET_RECORD_STREAMS=1 swift test --filter MigrationTests.GoldenStreamTests/record
 
 lab: build lodger ## Runs Linux guests in the nested lab, or only SCENARIO
 	@Lab/lab $(SCENARIO)

@@ -136,7 +136,7 @@ let testTargets: [Target] = [
         [
             "StateCoding", "LinuxSystem", "GuestMemory", "Machine", "ContentCoding",
             "MigrationProtocol", "Transport", log,
-        ]),
+        ], exclude: ["Golden"]),
     tests("ControlAPI", ["LinuxSystem", log]),
     tests("Report", ["LinuxSystem", "ControlAPI", "Harness"]),
     tests("Harness", ["LinuxSystem"]),
