@@ -61,6 +61,8 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
     case blackoutTCP = "blackout-tcp"
     case preCopy = "pre-copy"
     case preCopyTLS = "pre-copy-tls"
+    case slowdown
+    case prediction
 
     func run(in lab: borrowing Lab) throws -> [Figure] {
         switch self {
@@ -74,6 +76,8 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
         case .blackoutTCP: try BlackoutBenchmark(mode: .tcp).run(in: lab)
         case .preCopy: try PreCopyBenchmark().run(in: lab)
         case .preCopyTLS: try ProtectedPreCopyBenchmark().run(in: lab)
+        case .slowdown: try SlowdownBenchmark().run(in: lab)
+        case .prediction: try PredictionBenchmark().run(in: lab)
         }
     }
 }

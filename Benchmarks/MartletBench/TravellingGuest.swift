@@ -2,7 +2,7 @@ import ControlAPI
 import Harness
 import LinuxSystem
 
-/// An idle Nestling that is moved from VMM process to VMM process.
+/// A Nestling that is moved from VMM process to VMM process, idle unless it is given work.
 struct TravellingGuest {
     /// Where it is now.
     private(set) var process: MartletProcess
@@ -33,13 +33,14 @@ struct TravellingGuest {
     /// - Parameters:
     ///   - name: names its sockets and logs.
     ///   - memory: the value of `--memory`.
-    init(_ name: String, memory: String, in lab: borrowing Lab) throws {
+    ///   - work: further words of its command line.
+    init(_ name: String, memory: String, work: String = "", in lab: borrowing Lab) throws {
         self.name = name
         let serial = "\(lab.folder)/\(name).serial"
         process = try MartletProcess(
             executable: lab.executable, name: "\(name)-0", folder: lab.folder,
             arguments: [
-                "--kernel", lab.guest, "--cmdline", "fill=random", "--memory", memory,
+                "--kernel", lab.guest, "--cmdline", "fill=random \(work)", "--memory", memory,
                 "--serial", "file=\(serial)",
             ])
         lab.note("\(name): the guest fills its memory")
@@ -51,7 +52,8 @@ struct TravellingGuest {
 
     /// Moves it into a new process. The old one has ended when this returns.
     mutating func move(
-        _ mode: Mode, connections: UInt32 = 1, in lab: borrowing Lab
+        _ mode: Mode, connections: UInt32 = 1, in lab: borrowing Lab,
+        adjust: (inout SendMigrationData) -> Void = { _ in }
     ) throws -> Move {
         moves += 1
         let destination = try MartletProcess(
@@ -71,6 +73,7 @@ struct TravellingGuest {
             reception.tlsFolder = folder.path
             request.tlsFolder = folder.path
         }
+        adjust(&request)
         let arrival = try destination.receive(reception)
         try process.client.sendMigration(request)
         let report = try lastReport(in: lab)

@@ -102,6 +102,19 @@ public struct PageSet: ~Copyable, @unchecked Sendable {
         trimTail(ofRegion: index)
     }
 
+    /// Copies the bits of 64 pages each, as a kernel takes them.
+    ///
+    /// - Parameters:
+    ///   - words: counted from the start of the region; what the region does not have is left out.
+    ///   - bits: has the bits afterwards.
+    public func copyBits(words wanted: Range<Int>, ofRegion index: Int, into bits: inout [UInt64]) {
+        bits.removeAll(keepingCapacity: true)
+        let first = firstWord[index]
+        for word in wanted.clamped(to: 0..<(firstWord[index + 1] - first)) {
+            bits.append(unsafe words[first + word])
+        }
+    }
+
     /// Bits after the last page of a region would be pages that do not exist.
     private mutating func trimTail(ofRegion index: Int) {
         let tail = pageCount(ofRegion: index) % 64

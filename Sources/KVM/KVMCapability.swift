@@ -46,6 +46,11 @@ public struct KVMCapability: RawRepresentable, Hashable, Sendable {
     public static let nestedState = KVMCapability(KVM_CAP_NESTED_STATE)
     /// The dirty log is only cleared on request; its value has the bits of the modes.
     public static let manualDirtyLogProtection = KVMCapability(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)
+    /// Rings of written pages, one for each processor, with a defined order of memory accesses; its
+    /// value is the largest size of one in bytes.
+    public static let dirtyRing = KVMCapability(KVM_CAP_DIRTY_LOG_RING_ACQ_REL)
+    /// The same on processors whose accesses are in order anyway.
+    public static let dirtyRingInOrder = KVMCapability(KVM_CAP_DIRTY_LOG_RING)
     /// Special registers with the page directory pointers.
     public static let specialRegistersWithPointers = KVMCapability(KVM_CAP_SREGS2)
     /// Mapping memory for the guest before it touches it (Linux 6.11, with second-level paging).

@@ -28,6 +28,8 @@ extension KVMVirtualProcessor {
         /// The kernel could not go on, such as for an instruction that it cannot emulate
         /// (suberror 1), with what it tells about it.
         case internalError(suberror: UInt32, data: [UInt64])
+        /// The ring of written pages has no more room.
+        case dirtyRingFull
         /// A reason that this module does not know.
         case other(reason: UInt32)
     }
@@ -50,6 +52,7 @@ extension KVMVirtualProcessor {
         case KVM_EXIT_FAIL_ENTRY:
             return unsafe .entryFailed(
                 reason: run.pointee.fail_entry.hardware_entry_failure_reason)
+        case KVM_EXIT_DIRTY_RING_FULL: return .dirtyRingFull
         case KVM_EXIT_INTERNAL_ERROR: return unsafe internalError(run)
         default: return .other(reason: reason)
         }

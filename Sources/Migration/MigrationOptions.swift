@@ -59,6 +59,21 @@ public struct MigrationOptions: Hashable, Sendable {
     /// stands still.
     public var verifiesMemory = false
 
+    /// The most bytes of memory per second while the guest runs, over all connections together; nil
+    /// for as fast as it goes.
+    public var bytesPerSecond: UInt64?
+
+    /// The most of its time that is taken from a guest which writes faster than its memory can be
+    /// sent, in percent, 0 to 99; 0 for nothing.
+    public var throttleMaximum = MigrationOptions.standardThrottleMaximum
+
+    /// Takes enough for a guest to be moved that writes several times faster than the connection,
+    /// and leaves it enough to answer.
+    public static let standardThrottleMaximum = 80
+
+    /// Whether the guest stays here, with rounds going on, until somebody says that it may move.
+    public var holdsBeforeSwitchover = false
+
     /// Speaks the base protocol only, as towards a peer that is no Martlet.
     public var offersExtensions = true
 
@@ -74,9 +89,21 @@ public struct MigrationOptions: Hashable, Sendable {
         self.timeoutStrategy = timeoutStrategy
     }
 
+    /// What can be changed later.
+    var settings: MigrationSettings {
+        MigrationSettings(
+            downtimeMilliseconds: downtimeMilliseconds, timeoutSeconds: timeoutSeconds,
+            bytesPerSecond: bytesPerSecond, throttleMaximum: throttleMaximum)
+    }
+
     /// The longest blackout after which the source has its guest back, whatever failed before the
     /// point of no return; nil when the user said that none is too long.
     public var blackoutLimitMilliseconds: UInt64? {
+        blackoutLimitMilliseconds(downtimeMilliseconds: downtimeMilliseconds)
+    }
+
+    /// The same for a goal that was changed on the way.
+    func blackoutLimitMilliseconds(downtimeMilliseconds: UInt64) -> UInt64? {
         guard timeoutStrategy == .cancel else { return nil }
         let (tenfold, overflow) = downtimeMilliseconds.multipliedReportingOverflow(by: 10)
         return max(2000, overflow ? .max : tenfold)

@@ -13,6 +13,18 @@ public struct Answer: Equatable, Sendable {
 
     /// The request was carried out.
     public static let ok = Answer(.ok)
+    /// The machine is built.
+    ///
+    /// - Parameter restoreMicroseconds: how long restoring the guest's state will take here, as far
+    ///   as is known, 0 where it is not; bytes 4...7, ignored by a base-protocol source.
+    static func configured(in restoreMicroseconds: UInt32) -> Answer {
+        Answer(
+            .ok,
+            fields: HeaderFields(
+                second: UInt16(truncatingIfNeeded: restoreMicroseconds),
+                third: UInt16(truncatingIfNeeded: restoreMicroseconds >> 16)))
+    }
+
     /// The guest is the answerer's for ever.
     public static let running = Answer(.running)
     /// The answerer cannot say, yet or any more.

@@ -33,6 +33,9 @@ public struct DestinationProtocol: Sendable {
     private let supported: Extensions
     /// May be lowered once the guest's configuration is known.
     public var limits: DestinationLimits
+    /// How long restoring the guest's state will take here, in microseconds, to be told in the
+    /// answer to Config; 0 where it is not known.
+    public var restoreMicroseconds: UInt32 = 0
     /// What was decided in this and earlier sessions; keep it for the next migration.
     public private(set) var ledger: OwnershipLedger
 
@@ -88,14 +91,6 @@ public struct DestinationProtocol: Sendable {
         case .returned(let reason), .cancelled(let reason): reason
         default: nil
         }
-    }
-
-    /// The answer to a Start that cannot be taken now, for instance since a guest exists already.
-    public static func refusal(
-        of start: Request, supported: Extensions = .offered, because reason: String
-    ) -> Answer {
-        let offer = try? StartOffer(decoding: start)
-        return StartAnswer.refusing(reason, extensions: offer?.accepted(by: supported))
     }
 }
 
@@ -255,6 +250,8 @@ extension DestinationProtocol {
             session.hasRunFlag = true
         case .config:
             state = .configured
+            pending = nil
+            return session.hasOwnership ? .configured(in: restoreMicroseconds) : .ok
         case .memory, .zeroRanges, .memoryBlocks, .verify:
             break
         case .state:

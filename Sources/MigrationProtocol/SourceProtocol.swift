@@ -42,6 +42,9 @@ public struct SourceProtocol: Sendable {
     private var isSessionSent = false
     private var isRunFlagSent = false
     private var descriptorCount = 0
+    /// How long the destination will take to restore the guest's state, in microseconds, as it said
+    /// in its answer to Config; nil where it did not.
+    public private(set) var toldRestoreMicroseconds: UInt32?
     /// The request whose answer is due.
     private var pending: Command?
     /// Sticky: the run flag was seen set.
@@ -117,7 +120,8 @@ extension SourceProtocol {
         case (.configuring, .config(let byteCount)):
             try requireAllBeforeConfig()
             try require(byteCount, atMost: Limits.maximumConfigBytes, field: "Config")
-        case (.preCopy, .memory(let count)) where mode == .preCopy,
+        // A table without ranges says that this end is still there.
+        case (.preCopy, .memory(let count)) where mode == .preCopy || count == 0,
             (.finalRound, .memory(let count)) where mode == .preCopy:
             try require(count, atMost: Limits.maximumRanges, field: "A range table")
         case (.preCopy, .zeroRanges(let count)) where mode == .preCopy,
@@ -214,6 +218,10 @@ extension SourceProtocol {
         default: break
         }
         guard response.status == .ok else { return recover(reason) }
+        if command == .config, hasOwnership {
+            let told = UInt32(response.fields.third) << 16 | UInt32(response.fields.second)
+            toldRestoreMicroseconds = told == 0 ? nil : told
+        }
         return advance(after: command)
     }
 

@@ -17,6 +17,7 @@ import Testing
         case .sendMigration: send
         case .receiveMigration: receive
         case .resolveMigration: #"{"owner": "Source"}"#
+        case .setMigrationOptions: #"{"downtime_ms": 50, "bandwidth": 1048576}"#
         default: ""
         }
     }

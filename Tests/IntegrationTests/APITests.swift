@@ -12,6 +12,10 @@ extension GuestTests {
         private static let always: Set<Endpoint> = [
             .ping, .migrationProgress, .migrationTimeline, .metrics,
         ]
+        /// Calls that need a migration.
+        private static let duringMigrations: Set<Endpoint> = [
+            .cancelMigration, .resolveMigration, .setMigrationOptions, .continueMigration,
+        ]
 
         /// Calls with a body that is in order.
         private func call(_ endpoint: Endpoint, _ vmm: MartletProcess, _ lab: Lab)
@@ -39,8 +43,13 @@ extension GuestTests {
                 try vmm.client.resizeDisk(ResizeDiskData(id: "_disk0", desiredSize: 1 << 20))
             case .resolveMigration:
                 try vmm.client.resolveMigration(ResolveMigrationData(owner: .source))
+            case .setMigrationOptions:
+                var change = SetMigrationData()
+                change.downtimeMilliseconds = 300
+                try vmm.client.setMigrationOptions(change)
             case .ping, .shutdownVMM, .boot, .pause, .resume, .info, .counters, .shutdown, .delete,
                 .reboot, .powerButton, .nmi, .migrationProgress, .migrationTimeline, .metrics,
+                .continueMigration,
                 .cancelMigration:
                 try vmm.client.perform(endpoint)
             }
@@ -78,12 +87,9 @@ extension GuestTests {
 
             // No guest.
             let guestCalls = Self.all.subtracting(Self.always)
-                .subtracting([
-                    .shutdownVMM, .create, .receiveMigration, .cancelMigration,
-                    .resolveMigration,
-                ])
-            expectRefusals(
-                [404: guestCalls, 500: [.cancelMigration, .resolveMigration]], vmm, lab)
+                .subtracting([.shutdownVMM, .create, .receiveMigration])
+                .subtracting(Self.duringMigrations)
+            expectRefusals([404: guestCalls, 500: Self.duringMigrations], vmm, lab)
             #expect(try client.ping().pid == Int64(vmm.process.identifier))
             #expect(try client.migrationProgress().phase == "none")
 
@@ -97,14 +103,12 @@ extension GuestTests {
                         .pause, .resume, .counters, .shutdown, .reboot, .sendMigration,
                         .resizeDisk, .powerButton, .nmi, .removeDevice,
                     ],
-                    500: [.create, .receiveMigration, .cancelMigration, .resolveMigration],
+                    500: Self.duringMigrations.union([.create, .receiveMigration]),
                 ], vmm, lab)
 
             // Running.
             try client.perform(.boot)
-            let running: Set<Endpoint> = [
-                .create, .boot, .receiveMigration, .cancelMigration, .resolveMigration,
-            ]
+            let running = Self.duringMigrations.union([.create, .boot, .receiveMigration])
             expectRefusals([500: running.union([.resume])], vmm, lab)
             #expect(try client.info().state == .running)
             #expect(try client.info().memoryActualSize == 512 << 20)
@@ -226,6 +230,12 @@ extension GuestTests {
                     case .info, .counters, .cancelMigration, .ping, .migrationProgress,
                         .migrationTimeline, .metrics:
                         continue
+                    // Those are the source's, and change nothing of the guest.
+                    case .setMigrationOptions, .continueMigration:
+                        guard vmm === scene.destination else { continue }
+                        refusal(500) { () throws(APIClientError) in
+                            try call(endpoint, vmm, scene.flight.lab)
+                        }
                     // The nearer reason is that there is a guest already, or no doubt.
                     case .create, .receiveMigration, .resolveMigration:
                         refusal(500) { () throws(APIClientError) in

@@ -11,6 +11,13 @@ enum GuestProgram {
     static let count: [UInt8] =
         [0x43, 0x89, 0x1d] + bytes(counter) + [0xeb, 0xf7]
 
+    /// Writes to so many pages from `counter` on, one after the other, and then counts at `counter`:
+    /// mov edi, counter; mov ecx, count; then inc ebx; mov [edi], ebx; add edi, 4096; loop back.
+    static func touchPages(_ count: UInt32) -> [UInt8] {
+        [0xbf] + bytes(counter) + [0xb9] + bytes(count)
+            + [0x43, 0x89, 0x1f, 0x81, 0xc7] + bytes(4096) + [0xe2, 0xf5] + self.count
+    }
+
     /// Starts the second processor, which counts in real mode, and counts itself.
     ///
     /// The code for the second one is copied to 0x8000: nop; inc dword [0x8500];

@@ -44,7 +44,8 @@ struct TestGuest {
 
     /// - Parameter memory: RAM that another guest has used, instead of RAM of its own.
     init(
-        code: [UInt8], processorCount: Int = 1, memory: GuestRAM? = nil, loads: Bool = true
+        code: [UInt8], processorCount: Int = 1, memory: GuestRAM? = nil, loads: Bool = true,
+        adjust: (inout PlatformConfiguration) -> Void = { _ in }
     ) throws {
         let ram =
             try memory
@@ -54,9 +55,9 @@ struct TestGuest {
         let events = try GuestEvents()
         self.memory = ram
         self.events = events
-        platform = try Platform(
-            configuration: PlatformConfiguration(processorCount: processorCount), memory: ram
-        ) { events.append($0) }
+        var configuration = PlatformConfiguration(processorCount: processorCount)
+        adjust(&configuration)
+        platform = try Platform(configuration: configuration, memory: ram) { events.append($0) }
         kernel = try TestFile(elfKernel(contents: code))
         if loads { try platform.load(boot) }
     }

@@ -14,9 +14,13 @@ final class LoneSource: Sendable {
     let control: OutgoingControl
     let url: MigrationURL
     private let seen = Mutex<[MigrationEvent]>([])
+    private let throttled = Mutex<UInt64>(0)
     private let reactions = Mutex<[@Sendable (MigrationEvent) -> Void]>([])
 
-    init(_ url: MigrationURL) throws {
+    init(
+        _ url: MigrationURL,
+        workload: SimulatedGuest.Workload = SimulatedGuest.Workload(pagesPerSecond: 50_000)
+    ) throws {
         self.url = url
         let memory = try GuestRAM(
             layout: TwoEnds.layout, backing: .sharedFile(hugePages: nil))
@@ -25,9 +29,12 @@ final class LoneSource: Sendable {
         }
         guest = SimulatedGuest(
             name: "source", memory: memory,
-            workload: SimulatedGuest.Workload(pagesPerSecond: 50_000), seed: 11, ledger: ledger)
+            workload: workload, seed: 11, ledger: ledger)
         control = try OutgoingControl()
     }
+
+    /// The most that was taken from the guest's time, as the progress said after each round.
+    var mostThrottled: UInt64 { throttled.withLock { $0 } }
 
     var events: [MigrationEvent] { seen.withLock { $0 } }
 
@@ -80,6 +87,8 @@ final class LoneSource: Sendable {
             options: options, network: HostNetwork(allowsPlainTCP: false), control: control,
             observer: { event in
                 self.seen.withLock { $0.append(event) }
+                let percent = self.control.progress().throttlePercent
+                self.throttled.withLock { $0 = max($0, percent) }
                 for reaction in self.reactions.withLock({ $0 }) { reaction(event) }
             },
             logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))

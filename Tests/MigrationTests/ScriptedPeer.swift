@@ -74,19 +74,32 @@ final class BaseDestination: Sendable {
     ///   - refusesExtensions: answers Error to a Start whose extension bytes are not zero.
     ///   - memoryDelayMilliseconds: how long each Memory takes.
     ///   - hangsUpAt: a command that is answered by closing the connection.
+    ///   - takesManyConnections: serves all connections at once; all but the first are for memory.
     init(
-        refusesExtensions: Bool = false, memoryDelayMilliseconds: Int = 0, hangsUpAt: UInt8? = nil
+        refusesExtensions: Bool = false, memoryDelayMilliseconds: Int = 0, hangsUpAt: UInt8? = nil,
+        takesManyConnections: Bool = false
     ) throws {
         let listener = try HostNetwork(allowsPlainTCP: false).listen(on: temporarySocket("base"))
         self.listener = listener
         let box = SeenBox()
         self.box = box
         worker = try WorkerThread(name: "base-destination") { _ in
+            var isFirst = true
             while let channel = try? listener.accept(within: OperationLimits()) {
-                try? Self.serve(
-                    ScriptedPeer(channel), box, refusesExtensions, memoryDelayMilliseconds,
-                    hangsUpAt)
-                channel.close(.abrupt)
+                let hasRole = takesManyConnections && !isFirst
+                isFirst = false
+                let serve: @Sendable () -> Void = {
+                    var peer = ScriptedPeer(channel)
+                    if hasRole { _ = try? peer.receive(2) }
+                    try? Self.serve(
+                        peer, box, refusesExtensions, memoryDelayMilliseconds, hangsUpAt)
+                    channel.close(.abrupt)
+                }
+                if takesManyConnections {
+                    try? HostNetwork(allowsPlainTCP: false).spawn("base-connection", serve)
+                } else {
+                    serve()
+                }
             }
         }
     }

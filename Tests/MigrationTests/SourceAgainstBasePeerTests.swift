@@ -206,7 +206,7 @@ import Transport
             #expect(progress.bytesTotal == 6 << 20)
             #expect(progress.bytesSent > 0)
             #expect(progress.bytesPerSecond > 0)
-            #expect(progress.predictedBlackoutMilliseconds != nil)
+            #expect(progress.predictedBlackoutNanoseconds != nil)
             _ = control.cancel("seen")
         }
 

@@ -30,6 +30,8 @@ import Testing
         .metrics: row(0, 0, 0, 0, 0, 0, 0),
         .cancelMigration: row(500, 500, 500, 500, 500, 0, 0),
         .resolveMigration: row(500, 500, 500, 500, 500, 0, 500),
+        .setMigrationOptions: row(500, 500, 500, 500, 500, 0, 500),
+        .continueMigration: row(500, 500, 500, 500, 500, 0, 500),
     ]
 
     /// The phases in their order: empty, created, running, paused, stranded, sending, receiving.
@@ -48,7 +50,7 @@ import Testing
     private static let answeredDuringAMigration: [GuestPhase: Set<Endpoint>] = [
         .sending: [
             .ping, .info, .counters, .migrationProgress, .migrationTimeline, .cancelMigration,
-            .resolveMigration, .metrics,
+            .resolveMigration, .setMigrationOptions, .continueMigration, .metrics,
         ],
         .receiving: [
             .ping, .info, .migrationProgress, .migrationTimeline, .cancelMigration, .metrics,

@@ -13,7 +13,7 @@ import Testing
         progress.bytesRemaining = 4
         progress.bytesPerSecond = 5
         progress.dirtyBytesPerSecond = 6
-        progress.predictedBlackoutMilliseconds = 7
+        progress.predictedBlackoutNanoseconds = 7_000_000
         progress.elapsedMilliseconds = 8
 
         let report = MigrationProgressReport(progress)

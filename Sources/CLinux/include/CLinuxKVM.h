@@ -20,6 +20,9 @@ struct kvm_pre_fault_memory {
 };
 #define KVM_PRE_FAULT_MEMORY _IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
 #endif
+#ifndef KVM_CAP_DIRTY_LOG_RING_ACQ_REL
+#define KVM_CAP_DIRTY_LOG_RING_ACQ_REL 223
+#endif
 #ifndef KVM_GET_SREGS2
 #error "linux/kvm.h of 5.14 or newer is needed"
 #endif
@@ -33,6 +36,7 @@ _Static_assert(sizeof(struct kvm_irq_routing_entry) == 48, "kvm_irq_routing_entr
 _Static_assert(sizeof(struct kvm_irqchip) == 520, "kvm_irqchip");
 _Static_assert(sizeof(struct kvm_clock_data) == 48, "kvm_clock_data");
 _Static_assert(sizeof(struct kvm_pre_fault_memory) == 64, "kvm_pre_fault_memory");
+_Static_assert(sizeof(struct kvm_dirty_gfn) == 16, "kvm_dirty_gfn");
 
 #ifndef KVM_CLOCK_REALTIME
 #define KVM_CLOCK_REALTIME (1 << 2)
@@ -50,6 +54,7 @@ enum : unsigned int {
     CLINUX_KVM_MEM_READONLY = KVM_MEM_READONLY,
     CLINUX_KVM_DIRTY_LOG_MANUAL_PROTECT = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE,
     CLINUX_KVM_DIRTY_LOG_INITIALLY_SET = KVM_DIRTY_LOG_INITIALLY_SET,
+    CLINUX_KVM_DIRTY_LOG_PAGE_OFFSET = KVM_DIRTY_LOG_PAGE_OFFSET,
     CLINUX_KVM_IMMEDIATE_EXIT_OFFSET = offsetof(struct kvm_run, immediate_exit),
     CLINUX_KVM_NESTED_HEADER_SIZE = offsetof(struct kvm_nested_state, data),
     CLINUX_KVM_NESTED_SIZE_OFFSET = offsetof(struct kvm_nested_state, size),
@@ -69,6 +74,7 @@ enum : unsigned long {
     CLINUX_KVM_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION,
     CLINUX_KVM_GET_DIRTY_LOG = KVM_GET_DIRTY_LOG,
     CLINUX_KVM_CLEAR_DIRTY_LOG = KVM_CLEAR_DIRTY_LOG,
+    CLINUX_KVM_RESET_DIRTY_RINGS = KVM_RESET_DIRTY_RINGS,
     CLINUX_KVM_SET_TSS_ADDR = KVM_SET_TSS_ADDR,
     CLINUX_KVM_SET_IDENTITY_MAP_ADDR = KVM_SET_IDENTITY_MAP_ADDR,
     CLINUX_KVM_SET_BOOT_CPU_ID = KVM_SET_BOOT_CPU_ID,

@@ -81,6 +81,13 @@ extension APIClient {
         _ = try call(.sendMigration, body: JSONBody.encode(data), deadline: deadline)
     }
 
+    /// Changes the running migration.
+    public func setMigrationOptions(
+        _ data: SetMigrationData, deadline: MonotonicInstant? = usual
+    ) throws(APIClientError) {
+        _ = try call(.setMigrationOptions, body: JSONBody.encode(data), deadline: deadline)
+    }
+
     /// Waits until a guest has come.
     public func receiveMigration(
         _ data: ReceiveMigrationData, deadline: MonotonicInstant?

@@ -56,10 +56,10 @@ extension Field {
 
     /// A number of bytes that may be unset.
     static func optionalSize(
-        _ key: String, _ path: Path<UInt64?>, supported: [UInt64]
+        _ key: String, _ path: Path<UInt64?>, supported: [UInt64]? = nil
     ) -> Field {
         single(
-            key, options: [key], supported: supported.map(ByteSize.init), isNullable: true,
+            key, options: [key], supported: supported?.map(ByteSize.init), isNullable: true,
             get: { $0[keyPath: path].map(ByteSize.init) },
             set: { $0[keyPath: path] = $1.bytes })
     }

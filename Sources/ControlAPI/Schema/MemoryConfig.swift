@@ -11,6 +11,16 @@ public struct MemoryConfig: SchemaObject {
     public var hugepageSize: UInt64?
     /// Whether all RAM is touched before the guest starts.
     public var prefault = false
+    /// How it is noted which pages the guest writes while it is moved; unset is the log.
+    public var dirtyTracking: DirtyTracking?
+
+    /// How it is noted which pages the guest writes.
+    public enum DirtyTracking: String, SchemaChoice {
+        /// A bit for each page.
+        case log = "Log"
+        /// A ring for each vCPU.
+        case ring = "Ring"
+    }
 
     /// 512 MiB of private RAM.
     public init() {}
@@ -26,6 +36,7 @@ public struct MemoryConfig: SchemaObject {
         .value("hugepages", \.hugepages),
         .optionalSize("hugepage_size", \.hugepageSize, supported: [2 << 20, 1 << 30]),
         .value("prefault", \.prefault),
+        .optional("dirty_tracking", \.dirtyTracking),
         .unsupported("reserve", default: false),
         .unsupported("zones", options: []),
         .unsupported("thp", default: true),

@@ -18,7 +18,11 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
     public var dirtyRateBytesPerSecond: UInt64 = 0
     /// The blackout there would be if the guest were paused now; unknown before the first pass.
     public var predictedBlackoutMilliseconds: Double?
-    /// The share of time for which vCPUs are held back so that they write less, in percent.
+    /// Whether the guest could be moved now, and `vm.continue-migration` is awaited.
+    public var isHolding = false
+    /// Whether the passes do not shrink any more, so that the migration will not converge by itself.
+    public var isStalled = false
+    /// The share of its time that is taken from the guest, because it writes too fast, in percent.
     public var throttlePercent: UInt64 = 0
     /// Connections that carry memory; 0 where it is handed over.
     public var connections: UInt64 = 0
@@ -43,6 +47,8 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
         case rateBytesPerSecond = "rate_bytes_per_second"
         case dirtyRateBytesPerSecond = "dirty_rate_bytes_per_second"
         case predictedBlackoutMilliseconds = "predicted_blackout_ms"
+        case isHolding = "holding"
+        case isStalled = "stalled"
         case throttlePercent = "throttle_percent"
         case connections
         case elapsedMilliseconds = "elapsed_ms"
@@ -77,6 +83,8 @@ public struct MigrationResult: Codable, Equatable, Sendable {
     public var iterations: UInt64 = 0
     /// Time in which no vCPU ran at either end, on the source's clock.
     public var blackoutMilliseconds: Double = 0
+    /// The blackout as it was predicted when the guest was paused; absent where nothing was.
+    public var predictedBlackoutMilliseconds: Double?
     /// The blackout by phase, in order.
     public var blackoutPhases: [BlackoutPhase] = []
 
@@ -109,6 +117,7 @@ public struct MigrationResult: Codable, Equatable, Sendable {
         case totalMilliseconds = "total_ms"
         case bytesSent = "bytes_sent"
         case blackoutMilliseconds = "blackout_ms"
+        case predictedBlackoutMilliseconds = "predicted_blackout_ms"
         case blackoutPhases = "blackout_phases"
     }
 }

@@ -18,6 +18,16 @@ public struct SendMigrationData: SchemaObject, OptionObject {
     public var verify = false
     /// What happens when it takes longer.
     public var timeoutStrategy = TimeoutStrategy.cancel
+    /// The most bytes of memory per second while the guest runs, over all connections; 0 for no
+    /// limit.
+    public var bandwidth: UInt64 = 0
+    /// The most of its time that may be taken from a guest which writes too fast, in percent, 0 to
+    /// 99; 0 for nothing.
+    public var throttleMaximum: UInt32 = 80
+    /// Whether the guest stays until `vm.continue-migration`, with passes going on.
+    public var holdsBeforeSwitchover = false
+    /// When memory moves; `memfds` is another word for `local`.
+    public var memoryMode = MemoryMode.precopy
     /// The folder with `ca-cert.pem`, `client-cert.pem` and `client-key.pem`: the connections are
     /// protected with TLS. Nil for plain ones.
     public var tlsFolder: String?
@@ -44,6 +54,9 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         case ignore = "Ignore"
     }
 
+    /// Whether memory is handed over, by whichever word.
+    public var handsMemoryOver: Bool { local || memoryMode == .memfds }
+
     /// Only for `SchemaObject`: there is no default for the destination.
     public init() {}
 
@@ -64,43 +77,49 @@ public struct SendMigrationData: SchemaObject, OptionObject {
         .value("timeout_s", \.timeoutSeconds),
         .value("timeout_strategy", \.timeoutStrategy),
         .value("connections", \.connections),
+        .size("bandwidth", \.bandwidth),
+        .value("throttle_max", \.throttleMaximum),
+        .value("hold_before_switchover", \.holdsBeforeSwitchover),
         .optional("tls_dir", \.tlsFolder),
         .optional("timeline", \.timeline),
         .value("compression", \.compression),
         .value("checksums", \.checksums),
         .value("verify", \.verify),
-        .unsupported("memory_mode", default: MemoryMode.precopy),
+        .value("memory_mode", \.memoryMode, supported: [.precopy, .memfds]),
     ]
 
     /// Checks what the types alone do not say.
     public func validate() throws(SchemaError) {
         try checkMigrationURL(destinationURL, at: "destination_url")
         try checkTLSFolder(tlsFolder, with: destinationURL, "destination_url")
-        if local && !destinationURL.hasPrefix("unix:") {
+        if handsMemoryOver && !destinationURL.hasPrefix("unix:") {
             throw .invalid(
-                path: "local", reason: "needs a destination_url with unix:, on the same host")
+                path: local ? "local" : "memory_mode",
+                reason: "needs a destination_url with unix:, on the same host")
         }
         guard (1...128).contains(connections) else {
             throw .invalid(path: "connections", reason: "must be from 1 to 128")
         }
-        if local && connections > 1 {
+        if handsMemoryOver && connections > 1 {
             throw .invalid(
                 path: "connections", reason: "must be 1 with local=on, which sends no memory")
         }
         try checkContents()
-        if downtimeMilliseconds == 0 {
-            throw .invalid(path: "downtime_ms", reason: "must be at least 1")
+        if handsMemoryOver && bandwidth > 0 {
+            throw .invalid(
+                path: "bandwidth", reason: "must be 0 with local=on, which sends no memory")
         }
-        if timeoutSeconds == 0 {
-            throw .invalid(path: "timeout_s", reason: "must be at least 1")
-        }
+        try checkDowntime(downtimeMilliseconds)
+        try checkTimeout(timeoutSeconds)
+        try checkBandwidth(bandwidth)
+        try checkThrottle(throttleMaximum)
     }
 }
 
 extension SendMigrationData {
     /// A local migration hands memory over: there are no contents to compress, check or compare.
     private func checkContents() throws(SchemaError) {
-        guard local else { return }
+        guard handsMemoryOver else { return }
         let reason = "must be off with local=on, which sends no memory"
         if compression != .off { throw .invalid(path: "compression", reason: reason) }
         if checksums { throw .invalid(path: "checksums", reason: reason) }
@@ -112,6 +131,8 @@ extension SendMigrationData {
 public struct ReceiveMigrationData: SchemaObject, OptionObject {
     /// Where to listen: `tcp:HOST:PORT` or `unix:PATH`.
     public var receiverURL = ""
+    /// When memory moves. The source decides; this is accepted and has no effect.
+    public var memoryMode = MemoryMode.precopy
     /// The folder with `ca-cert.pem`, `server-cert.pem` and `server-key.pem`: only protected
     /// connections are accepted. Nil for plain ones.
     public var tlsFolder: String?
@@ -138,7 +159,7 @@ public struct ReceiveMigrationData: SchemaObject, OptionObject {
         .optional("tls_dir", \.tlsFolder),
         .value("tls_names", \.tlsNames),
         .optional("timeline", \.timeline),
-        .unsupported("memory_mode", default: MemoryMode.precopy),
+        .value("memory_mode", \.memoryMode, supported: [.precopy, .memfds]),
         .unsupported("vfio_fds"),
         .unsupported("iommufd_fd"),
         .unsupported("zone_updates"),
@@ -186,9 +207,13 @@ public struct ResolveMigrationData: SchemaObject, OptionObject {
 }
 
 /// When memory moves.
-private enum MemoryMode: String, SchemaChoice {
+public enum MemoryMode: String, SchemaChoice {
+    /// Before the guest does.
     case precopy = "Precopy"
+    /// After it.
     case postcopy = "Postcopy"
+    /// It does not: it is handed over to the other end, on the same host.
+    case memfds = "Memfds"
 }
 
 /// The scheme alone: the rest is checked by whoever opens the connection.

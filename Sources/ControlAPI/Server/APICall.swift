@@ -44,6 +44,10 @@ public enum APICall: Equatable, Sendable {
     case migrationTimeline
     /// Answer with `MetricsPage`.
     case metrics
+    /// Change the running migration.
+    case setMigrationOptions(SetMigrationData)
+    /// Let a migration that holds go on.
+    case continueMigration
     /// Call the migration off.
     case cancelMigration
     /// Take a person's word for where the guest is.
@@ -74,6 +78,8 @@ public enum APICall: Equatable, Sendable {
         case .migrationProgress: .migrationProgress
         case .migrationTimeline: .migrationTimeline
         case .metrics: .metrics
+        case .setMigrationOptions: .setMigrationOptions
+        case .continueMigration: .continueMigration
         case .cancelMigration: .cancelMigration
         case .resolveMigration: .resolveMigration
         }
@@ -148,6 +154,11 @@ public enum APICall: Equatable, Sendable {
         case .migrationProgress: return .migrationProgress
         case .migrationTimeline: return .migrationTimeline
         case .metrics: return .metrics
+        case .setMigrationOptions:
+            let data = try JSONBody.decode(SetMigrationData.self, from: body)
+            try data.validate()
+            return .setMigrationOptions(data)
+        case .continueMigration: return .continueMigration
         case .cancelMigration: return .cancelMigration
         case .resolveMigration:
             return .resolveMigration(try JSONBody.decode(ResolveMigrationData.self, from: body))

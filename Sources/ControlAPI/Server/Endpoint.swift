@@ -44,6 +44,10 @@ public enum Endpoint: String, CaseIterable, Sendable {
     case migrationTimeline = "vm.migration-timeline"
     /// Figures for Prometheus; the only one that is not below `/api/v1/`.
     case metrics
+    /// Changes a running migration.
+    case setMigrationOptions = "vm.set-migration-options"
+    /// Lets a migration that holds go on.
+    case continueMigration = "vm.continue-migration"
     /// Calls a migration off.
     case cancelMigration = "vm.cancel-migration"
     /// Ends a doubt about where the guest is, by a person's word.
@@ -73,7 +77,7 @@ public enum Endpoint: String, CaseIterable, Sendable {
     public var hasBody: Bool {
         switch self {
         case .create, .addDisk, .addNet, .removeDevice, .resizeDisk, .sendMigration,
-            .receiveMigration, .resolveMigration:
+            .receiveMigration, .resolveMigration, .setMigrationOptions:
             true
         default: false
         }

@@ -27,14 +27,27 @@ public protocol GuestHardware: AnyObject, Sendable {
     /// event is part of the state, and `start` tells it to the owner instead of running on.
     var pendingEvent: GuestEvent? { get }
 
-    /// Begins to record which pages are written, by vCPUs and devices alike. Pages written before
-    /// are not in the record.
+    /// Begins to record which pages are written, by vCPUs and devices alike. Pages that have been
+    /// touched before this returns may be in the record, or not: they are to be sent in any case.
     func startDirtyTracking() throws(HardwareError)
 
-    /// Adds the pages written since the last call to `pages`, and forgets them.
+    /// Adds the pages that were written, and not forgotten since, to `pages`. They stay in the record
+    /// until `forgetDirtyPages`, as far as the kernel lets them.
     func collectDirtyPages(into pages: inout PageSet) throws(HardwareError)
 
-    /// Ends the record; harmless when there is none.
+    /// Forgets those pages of a range that are in a set: whoever sends them calls this before they
+    /// are read, so that what is written from then on is recorded. From any thread.
+    ///
+    /// - Parameter range: begins at a multiple of 64 and ends at one, or at the end of the region.
+    func forgetDirtyPages(
+        _ range: Range<Int>, of set: borrowing PageSet, inRegion index: Int
+    ) throws(HardwareError)
+
+    /// Lets the vCPUs of a guest that is tracked run for less of their time, so that it writes less:
+    /// `percent` is taken away. 0, `stop` and `stopDirtyTracking` end that.
+    func throttle(percent: Int) throws(HardwareError)
+
+    /// Ends the record, and throttling; harmless when there is none.
     func stopDirtyTracking()
 
     /// Brings all vCPUs out of the guest, drains the devices' I/O in flight and pending
@@ -47,6 +60,12 @@ public protocol GuestHardware: AnyObject, Sendable {
 
     /// The state of vCPUs, interrupt chip, clock and devices of a stopped machine.
     func saveState() throws(HardwareError) -> [UInt8]
+
+    /// Saves and loads the state of a machine that has none yet, to find out how long that takes:
+    /// the destination's word on the blackout to come. Changes nothing.
+    ///
+    /// - Returns: nanoseconds.
+    func rehearseRestore() throws(HardwareError) -> UInt64
 
     /// Puts a saved state into a machine that never ran. Writes nothing to the guest's RAM: with
     /// a local migration the source still owns it.

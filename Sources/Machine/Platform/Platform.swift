@@ -45,6 +45,7 @@ public final class Platform: Sendable {
     let registerLists: RegisterLists
     let hostBoot: String
     let dirtyLog: DirtyLog
+    let throttle: ProcessorThrottle
     /// What `load` leaves for `loadLate`.
     let pendingState = Mutex<[ProcessorState]>([])
 
@@ -104,12 +105,24 @@ public final class Platform: Sendable {
         featureRegisters = made.featureRegisters
         registerLists = made.registerLists
         hostBoot = made.hostBoot
-        dirtyLog = DirtyLog(kernel: builder.kernel, memory: memory)
+        switch configuration.dirtyTracking {
+        case .log:
+            dirtyLog = DirtyLog(
+                kernel: builder.kernel, memory: memory, wanted: configuration.dirtyLogMode)
+        case .ring:
+            let rings = try platform { () throws(SystemError) in
+                try DirtyRings(
+                    kernel: builder.kernel, memory: memory, processors: made.processors)
+            }
+            dirtyLog = DirtyLog(kernel: builder.kernel, memory: memory, rings: rings)
+        }
+        throttle = ProcessorThrottle(processors)
         relay.connect(processors)
     }
 
     deinit {
         relay.connect([])
+        throttle.end()
         for processor in processors { processor.end() }
         serial.unbind()
         loop.stop()
@@ -145,6 +158,8 @@ public final class Platform: Sendable {
     /// Brings all processors out of the guest, all at the same time, and waits for them. Accesses
     /// of the guest that have begun are complete then.
     public func pause() throws(PlatformError) {
+        // Whoever starts it again starts it at its full speed.
+        throttle.end()
         for processor in processors { processor.requestPause() }
         for processor in processors {
             try platform { () throws(SystemError) in try processor.waitUntilParked() }

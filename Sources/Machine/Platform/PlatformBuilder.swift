@@ -26,11 +26,14 @@ struct PlatformBuilder: ~Copyable {
             throw .processorCount(configuration.processorCount, limit: limit)
         }
         let system = try platform { () throws(SystemError) in try KVMSystem() }
-        try Self.checkCapabilities(of: system, processorCount: configuration.processorCount)
+        let usesRings = configuration.dirtyTracking == .ring
+        try Self.checkCapabilities(
+            of: system, processorCount: configuration.processorCount, usesRings: usesRings)
         let kernel = try platform { () throws(SystemError) in
             let machine = try system.createVirtualMachine()
             try machine.setIdentityMapAddress(PhysicalLayout.identityMap)
             try machine.setTaskStateAddress(PhysicalLayout.taskState)
+            if usesRings { try DirtyRings.enable(on: machine) }
             try machine.createInterruptChips()
             try machine.createIntervalTimer()
             for region in memory.regions {
@@ -154,7 +157,7 @@ struct PlatformBuilder: ~Copyable {
 
     /// Everything else that differs between kernels is asked for where it is used.
     private static func checkCapabilities(
-        of system: borrowing KVMSystem, processorCount: Int
+        of system: borrowing KVMSystem, processorCount: Int, usesRings: Bool
     ) throws(PlatformError) {
         let needed: [(KVMCapability, String)] = [
             (.interruptChips, "interrupt chips in the kernel"),
@@ -166,6 +169,9 @@ struct PlatformBuilder: ~Copyable {
         for (capability, name) in needed where system.value(of: capability) == 0 {
             throw .missingCapability(name)
         }
+        let hasRings =
+            system.value(of: .dirtyRing) > 0 || system.value(of: .dirtyRingInOrder) > 0
+        if usesRings, !hasRings { throw .missingDirtyRings }
         let limit = system.value(of: .maximumProcessors)
         guard limit == 0 || processorCount <= limit else {
             throw .processorCount(processorCount, limit: limit)

@@ -20,6 +20,21 @@ public struct PlatformConfiguration: Hashable, Sendable {
     /// The registers that came with a guest and tell what its processors are.
     public var registers: [GuestRegister] = []
 
+    /// How the kernel notes which pages the processors write.
+    public enum DirtyTracking: String, Hashable, Sendable {
+        /// A bit for each page of the guest.
+        case log
+        /// A ring for each processor: what that costs depends on what is written and not on the
+        /// size of the guest, and it is known which processor writes most.
+        case ring
+    }
+
+    /// How the kernel notes which pages the processors write.
+    public var dirtyTracking = DirtyTracking.log
+
+    /// How the kernel's log of written pages is cleared, if it can do that.
+    var dirtyLogMode = DirtyLog.Mode.onRequestInitiallySet
+
     /// Collects the parts.
     public init(processorCount: Int, cpuid: GuestCPUID? = nil) {
         self.processorCount = processorCount

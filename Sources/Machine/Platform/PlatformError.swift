@@ -28,6 +28,9 @@ public enum PlatformError: Error, Equatable, Sendable {
     /// This KVM lacks something without which nothing runs.
     case missingCapability(String)
 
+    /// The guest wants rings of written pages, and this KVM has none.
+    case missingDirtyRings
+
     /// Processors here have too few address bits for so much RAM.
     case addressBits(Int, needed: UInt64)
 
@@ -61,6 +64,9 @@ extension PlatformError: CustomStringConvertible {
             "A guest cannot have \(count) processors; it has 1 to \(limit) on this host"
         case .missingCapability(let name):
             "/dev/kvm does not offer \(name), without which no guest can run; use a newer kernel"
+        case .missingDirtyRings:
+            "/dev/kvm of this host has no rings of written pages; use dirty_tracking=log, or a newer "
+                + "kernel"
         case .addressBits(let bits, let needed):
             "The processors of this host have \(bits) bits of physical address, too few for RAM "
                 + "and devices up to \(hexadecimal(needed)); give the guest less memory"

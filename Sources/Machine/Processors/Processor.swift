@@ -27,6 +27,8 @@ final class Processor: Sendable {
         var isRunning = false
         /// Whether the thread is to inject a non-maskable interrupt before it runs on or parks.
         var owesNMI = false
+        /// How long the thread is to sleep before it runs on, in nanoseconds.
+        var owesSleep: UInt64 = 0
     }
 
     /// What it left the guest for.
@@ -35,10 +37,13 @@ final class Processor: Sendable {
     private let ports: IOBus
     private let memory: IOBus
     private let report: @Sendable (GuestEvent) -> Void
+    private let emptyDirtyRing = Mutex<(@Sendable () -> Void)?>(nil)
     private let control = Mutex(Control())
     private let thread = Mutex<WorkerThread?>(nil)
     private let wakeUp: EventDescriptor
     private let parked: EventDescriptor
+    /// Ends a sleep before its time.
+    private let sleepEnd: EventDescriptor
 
     /// A parked processor, which has no thread before `launch`.
     ///
@@ -54,6 +59,12 @@ final class Processor: Sendable {
         self.report = report
         wakeUp = try EventDescriptor(name: "start of processor \(identifier)")
         parked = try EventDescriptor(name: "stop of processor \(identifier)")
+        sleepEnd = try EventDescriptor(name: "end of a sleep of processor \(identifier)")
+    }
+
+    /// Says who makes room in the ring of written pages, on the processor's thread.
+    func whenDirtyRingIsFull(_ body: @escaping @Sendable () -> Void) {
+        emptyDirtyRing.withLock { $0 = body }
     }
 
     /// Starts the thread. It keeps this object alive until `end`.
@@ -81,7 +92,27 @@ final class Processor: Sendable {
             if control.isRunning { hardware.requestImmediateExit(true) }
             return control.isRunning
         }
+        if isRunning {
+            sleepEnd.signal()
+            thread.withLock { $0 }?.kick()
+        }
+    }
+
+    /// Lets the thread leave the guest and sleep, if it runs. From any thread.
+    func requestSleep(nanoseconds: UInt64) {
+        let isRunning = control.withLock { control in
+            guard control.isRunning, control.command == .run else { return false }
+            control.owesSleep = nanoseconds
+            hardware.requestImmediateExit(true)
+            return true
+        }
         if isRunning { thread.withLock { $0 }?.kick() }
+    }
+
+    /// Ends a sleep, and one that has not begun.
+    func endSleep() {
+        control.withLock { $0.owesSleep = 0 }
+        sleepEnd.signal()
     }
 
     /// Waits until the thread has left the guest, as `requestPause` asked it to.
@@ -164,15 +195,24 @@ final class Processor: Sendable {
 
     /// Whether the run was interrupted for something else than parking, which is done then.
     private func goesOnAfterInterruption() throws(SystemError) -> Bool {
-        try control.withLock { (control) throws(SystemError) in
-            guard control.command == .run else { return false }
+        let sleep: UInt64? = try control.withLock { (control) throws(SystemError) in
+            guard control.command == .run else { return nil }
+            hardware.requestImmediateExit(false)
             if control.owesNMI {
                 control.owesNMI = false
-                hardware.requestImmediateExit(false)
                 try hardware.injectNMI()
             }
-            return true
+            defer { control.owesSleep = 0 }
+            // With the lock held: who ends the sleep does that after having changed the command.
+            if control.owesSleep > 0 { sleepEnd.drain() }
+            return control.owesSleep
         }
+        guard let sleep else { return false }
+        if sleep > 0 {
+            // It ends with its time, or because somebody wants the processor.
+            try? sleepEnd.wait(deadline: .now.advanced(byNanoseconds: sleep))
+        }
+        return true
     }
 
     /// Does what the guest wants from the outside.
@@ -196,6 +236,8 @@ final class Processor: Sendable {
             memory.writeBytes(at: address, count: size, value: value)
         case .interrupted, .interruptWindow, .endOfInterrupt:
             break
+        case .dirtyRingFull:
+            emptyDirtyRing.withLock { $0 }?()
         case .systemEvent(let kind):
             return systemEvent(kind)
         case .halted, .shutDown, .entryFailed, .internalError, .other:

@@ -130,10 +130,18 @@ final class DestinationSession<Outside: Network> {
         } catch {
             throw .hardware(error)
         }
+        let restoreTime: UInt64
+        do throws(HardwareError) {
+            restoreTime = try hardware.rehearseRestore()
+        } catch {
+            hardware.letGo()
+            throw .hardware(error)
+        }
         let bytes = hardware.memory.byteCount
         let ranges = Limits.maximumRanges(guestMemory: bytes)
         let extensions = control.withDecision { decision in
             decision.limits = DestinationLimits(ranges: ranges)
+            decision.restoreMicroseconds = UInt32(clamping: max(1, restoreTime / 1000))
             return decision.extensions
         }
         let written = GrowingPageSet(layouts: hardware.memory.layouts)

@@ -11,16 +11,23 @@ struct Convergence {
         case sendRound
     }
 
-    /// Taking, sending and loading the state of vCPUs and devices, and the takeover, in
-    /// nanoseconds, before anything better is known: 15 ms, of which most is the destination's.
-    static let stateNanoseconds: UInt64 = 15_000_000
+    /// What a blackout takes beside memory, in nanoseconds, before anything is known: 15 ms, of
+    /// which most is the destination's.
+    static let unknownOverhead: UInt64 = 15_000_000
 
-    /// Below this blackout a further round is not worth its time, in nanoseconds: 5 ms more than
-    /// what does not depend on memory at all.
-    static let goodEnough: UInt64 = stateNanoseconds + 5_000_000
+    /// A blackout that is longer by no more than this than what does not depend on memory is not
+    /// worth a further round, in nanoseconds: 5 ms.
+    static let littleMemory: UInt64 = 5_000_000
+
+    /// Rounds in a row that did not shrink, after which pre-copy counts as stalled.
+    static let roundsToStall = 3
 
     /// The blackout that is aimed at, in nanoseconds.
-    let goal: UInt64
+    var goal: UInt64
+
+    /// Taking, sending and loading the state of vCPUs and devices, and the takeover, in
+    /// nanoseconds: as the destination told and this end measured.
+    var overhead = Convergence.unknownOverhead
 
     /// Bytes per second of the last round that was long enough to measure; 0 before.
     private(set) var bytesPerSecond: UInt64 = 0
@@ -28,9 +35,12 @@ struct Convergence {
     /// Bytes that the round before this one began with.
     private var previousBytes: UInt64?
 
-    init(downtimeMilliseconds: UInt64) {
-        let (goal, overflow) = downtimeMilliseconds.multipliedReportingOverflow(by: 1_000_000)
-        self.goal = overflow ? .max : goal
+    /// The least bytes that a round has begun with, and rounds since.
+    private var leastBytes = UInt64.max
+    private var roundsSinceLeast = 0
+
+    init(goal: UInt64) {
+        self.goal = goal
     }
 
     /// Notes what a round sent and how long that took. The rate of a round with very few bytes is
@@ -48,12 +58,32 @@ struct Convergence {
     /// The blackout if the guest were paused with so many bytes left; nil before the rate is
     /// known.
     func predictedBlackout(bytes: UInt64) -> UInt64? {
-        if bytes == 0 { return Self.stateNanoseconds }
+        if bytes == 0 { return overhead }
         guard bytesPerSecond > 0 else { return nil }
         let (scaled, overflow) = bytes.multipliedReportingOverflow(by: 1_000_000_000)
         let memory = overflow ? .max : scaled / bytesPerSecond
-        let (sum, exceeded) = memory.addingReportingOverflow(Self.stateNanoseconds)
-        return exceeded ? .max : sum
+        return Self.sum(memory, overhead)
+    }
+
+    /// Whether the rounds do not shrink any more: the guest writes at least as fast as its memory
+    /// can be sent.
+    var isStalled: Bool { roundsSinceLeast >= Self.roundsToStall }
+
+    /// Notes how many bytes are left after a round. A round that is smaller by less than a tenth
+    /// than the smallest before it does not count as shrinking.
+    mutating func noteRemaining(_ bytes: UInt64) {
+        if bytes < leastBytes - leastBytes / 10 {
+            leastBytes = bytes
+            roundsSinceLeast = 0
+        } else {
+            roundsSinceLeast += 1
+        }
+    }
+
+    /// What was learnt about the guest's writing counts no more: it was slowed down or let go.
+    mutating func forgetStall() {
+        leastBytes = .max
+        roundsSinceLeast = 0
     }
 
     /// Decides about `bytes` of dirty pages.
@@ -63,11 +93,16 @@ struct Convergence {
     mutating func decide(bytes: UInt64) -> Verdict {
         defer { previousBytes = bytes }
         // A goal below what the state alone takes would never be met; then memory must be little.
-        let goal = max(self.goal, Self.goodEnough)
+        let goodEnough = Self.sum(overhead, Self.littleMemory)
         guard let predicted = predictedBlackout(bytes: bytes) else { return .sendRound }
-        if predicted <= Self.goodEnough { return .pause }
-        guard predicted <= goal else { return .sendRound }
+        if predicted <= goodEnough { return .pause }
+        guard predicted <= max(goal, goodEnough) else { return .sendRound }
         guard let previousBytes else { return .pause }
         return bytes < previousBytes / 2 ? .sendRound : .pause
+    }
+
+    private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? .max : sum
     }
 }

@@ -25,6 +25,10 @@ struct MemorySender {
     private var zeros = MemoryRangeTable(reservingCapacity: Limits.rangesPerRequest)
     private var segments: [MemorySegment] = []
 
+    /// Runs until the sink is asked again whether memory is wanted; also after each batch.
+    private var runsUntilAsked = 0
+    private static let runsPerQuestion = 64
+
     init(memory: GuestRAM) {
         self.memory = memory
         segments.reserveCapacity(Limits.rangesPerRequest)
@@ -43,23 +47,33 @@ struct MemorySender {
 
     /// Sends those pages of the set that are in one part of memory, as long as they are wanted; some
     /// may wait for `finish`.
+    ///
+    /// - Returns: whether all of them were wanted.
+    @discardableResult
     mutating func send(
         _ part: MemoryPart, of pages: borrowing PageSet, zeroPages: ZeroPages,
         to sink: some MemorySink
-    ) throws(MigrationError) {
+    ) throws(MigrationError) -> Bool {
         let region = memory.regions[part.region].segment
-        let pagesPerRun = Int(
+        // A batch that is small, because little may be sent in a second or because its blocks are
+        // compressed one by one, is not exceeded by far.
+        let longestRun = Int(
             clamping: min(max(sink.batchBytes / trackedPageSize, 1), Self.mostPagesPerRun))
         var next = part.pages.lowerBound
-        while sink.isMemoryWanted,
-            let found = pages.nextRun(
-                from: next, inRegion: part.region, limit: pagesPerRun),
+        runsUntilAsked = 0
+        while let found = pages.nextRun(from: next, inRegion: part.region, limit: longestRun),
             found.lowerBound < part.pages.upperBound
         {
+            if runsUntilAsked == 0 {
+                guard sink.isMemoryWanted else { return false }
+                runsUntilAsked = Self.runsPerQuestion
+            }
+            runsUntilAsked -= 1
             let run = found.clamped(to: part.pages)
             next = run.upperBound
             try send(run, of: region, part.region, zeroPages, to: sink)
         }
+        return true
     }
 
     /// Sends what is left over, and waits until the destination has everything.
@@ -125,6 +139,7 @@ struct MemorySender {
     private mutating func flushContents(to sink: some MemorySink) throws(MigrationError) {
         guard !contents.isEmpty else { return }
         try sink.begin(contents, segments)
+        runsUntilAsked = 0
         contents.removeAll()
         segments.removeAll(keepingCapacity: true)
     }

@@ -36,9 +36,13 @@ public struct MigrationProgress: Hashable, Sendable {
     public var bytesPerSecond: UInt64 = 0
     /// Rate at which the guest writes to pages, in bytes per second, from the last round.
     public var dirtyBytesPerSecond: UInt64 = 0
-    /// The blackout if the guest were paused now, in milliseconds; nil before the rate is known.
-    public var predictedBlackoutMilliseconds: UInt64?
-    /// The share of time for which vCPUs are held back so that they write less, from 0 to 99.
+    /// The blackout if the guest were paused now, in nanoseconds; nil before the rate is known.
+    public var predictedBlackoutNanoseconds: UInt64?
+    /// Whether the rest would fit into the blackout, and the migration waits to be continued.
+    public var isHolding = false
+    /// Whether the rounds do not shrink any more.
+    public var isStalled = false
+    /// The share of time that is taken from vCPUs so that they write less, from 0 to 99.
     public var throttlePercent: UInt64 = 0
     /// Connections that carry memory; 0 where it is handed over.
     public var connections: UInt64 = 0

@@ -73,6 +73,9 @@ public struct MigrationSummary: Hashable, Sendable {
     public var iterations: UInt64
     /// How long no vCPU ran; all zero for a guest that was paused by its owner.
     public var blackout: Blackout
+    /// The blackout as it was predicted when the guest was paused, in nanoseconds; nil where there
+    /// was no reason to predict one.
+    public var predictedBlackout: UInt64?
 }
 
 extension MigrationSummary: CustomStringConvertible {

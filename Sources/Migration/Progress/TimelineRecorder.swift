@@ -80,7 +80,9 @@ struct TimelineRecorder {
         MigrationTimeline.Sample(
             at: now, bytesSent: progress.bytesSent, bytesRemaining: progress.bytesRemaining,
             dirtyBytesPerSecond: progress.dirtyBytesPerSecond,
-            predictedBlackoutMilliseconds: progress.predictedBlackoutMilliseconds,
+            predictedBlackoutMilliseconds: progress.predictedBlackoutNanoseconds.map {
+                $0 / 1_000_000
+            },
             throttlePercent: progress.throttlePercent, connections: progress.connections)
     }
 

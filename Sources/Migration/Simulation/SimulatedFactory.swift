@@ -60,7 +60,7 @@ public struct SimulatedFactory: GuestFactory {
 }
 
 extension SimulatedGuest.Workload {
-    /// The three numbers of `SimulatedGuest.configuration(of:)`, in their order, however the JSON
+    /// The numbers of `SimulatedGuest.configuration(of:)`, in their order, however the JSON
     /// is spaced or sorted otherwise.
     init?(configuration: String) {
         func number(after key: String) -> UInt64? {
@@ -72,7 +72,8 @@ extension SimulatedGuest.Workload {
             let state = number(after: "state_bytes"), state <= 64 << 20
         else { return nil }
         self.init(
-            pagesPerSecond: pages, hotPages: Int(clamping: hot), stateBytes: Int(clamping: state))
+            pagesPerSecond: pages, hotPages: Int(clamping: hot), stateBytes: Int(clamping: state),
+            restoreNanoseconds: number(after: "restore_nanoseconds") ?? 0)
     }
 }
 

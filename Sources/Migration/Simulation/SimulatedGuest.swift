@@ -17,12 +17,18 @@ public final class SimulatedGuest: GuestHardware {
         public var hotPages: Int
         /// Bytes of state beside what the guest needs, to give State a realistic size.
         public var stateBytes: Int
+        /// How long restoring the state takes, as a destination tells.
+        public var restoreNanoseconds: UInt64
 
         /// A workload.
-        public init(pagesPerSecond: UInt64 = 2000, hotPages: Int = 0, stateBytes: Int = 20_000) {
+        public init(
+            pagesPerSecond: UInt64 = 2000, hotPages: Int = 0, stateBytes: Int = 20_000,
+            restoreNanoseconds: UInt64 = 1_000_000
+        ) {
             self.pagesPerSecond = pagesPerSecond
             self.hotPages = hotPages
             self.stateBytes = stateBytes
+            self.restoreNanoseconds = restoreNanoseconds
         }
     }
 
@@ -73,6 +79,8 @@ public final class SimulatedGuest: GuestHardware {
         var isReleased = false
         var tracksDirtyPages = false
         var preparations = 0
+        /// What is taken from its time, in percent.
+        var throttlePercent = 0
     }
 
     /// Nothing: there are no page tables.
@@ -88,6 +96,8 @@ public final class SimulatedGuest: GuestHardware {
     private let ledger: RunLedger
     private let surroundings: Surroundings
     private let state: Mutex<State>
+    /// Pages that were written and not forgotten.
+    private let record: Mutex<PageSet>
 
     /// A machine that stands still.
     public init(
@@ -100,6 +110,7 @@ public final class SimulatedGuest: GuestHardware {
         self.ledger = ledger
         self.surroundings = surroundings
         state = Mutex(State(processor: Processor(random: SplitMix64(seed: seed))))
+        record = Mutex(PageSet(layouts: memory.layouts))
     }
 
     /// Pages that the guest has written since it was born, wherever it ran.
@@ -138,7 +149,9 @@ public final class SimulatedGuest: GuestHardware {
                 return
             }
             // Slices too short for one page add up until they are long enough.
-            let due = Self.pages(in: elapsed, at: workload.pagesPerSecond)
+            let due = Self.pages(
+                in: elapsed,
+                at: workload.pagesPerSecond * UInt64(100 - state.throttlePercent) / 100)
             guard due > 0 else { return }
             state.lastAdvance = now
             for _ in 0..<min(due, Self.mostPagesAtOnce) { writePage(&state.processor) }
@@ -208,29 +221,64 @@ public final class SimulatedGuest: GuestHardware {
     /// Forgets what was written so far and records from now on.
     public func startDirtyTracking() throws(HardwareError) {
         try surroundings.step(.trackDirtyPages)
-        var before = PageSet(layouts: memory.layouts)
-        memory.collectDirtyPages(into: &before)
+        record.withLock { record in
+            memory.collectDirtyPages(into: &record)
+            record.removeAll()
+        }
         state.withLock { $0.tracksDirtyPages = true }
     }
 
-    /// Hands out and forgets the record.
+    /// Hands out the record.
     public func collectDirtyPages(into pages: inout PageSet) throws(HardwareError) {
         try surroundings.step(.trackDirtyPages)
         guard state.withLock({ $0.tracksDirtyPages }) else {
             throw HardwareError(.trackDirtyPages, "Dirty tracking was not started.")
         }
-        memory.collectDirtyPages(into: &pages)
+        record.withLock { record in
+            memory.collectDirtyPages(into: &record)
+            pages.formUnion(record)
+        }
     }
 
-    /// Ends the record.
+    /// Forgets a part of the record, as the kernel does: also what was written a moment ago.
+    public func forgetDirtyPages(
+        _ range: Range<Int>, of set: borrowing PageSet, inRegion index: Int
+    ) throws(HardwareError) {
+        record.withLock { record in
+            memory.collectDirtyPages(into: &record)
+            var next = range.lowerBound
+            while let run = set.nextRun(from: next, inRegion: index),
+                run.lowerBound < range.upperBound
+            {
+                record.remove(pages: run.clamped(to: range), inRegion: index)
+                next = run.upperBound
+            }
+        }
+    }
+
+    /// Writes less.
+    public func throttle(percent: Int) throws(HardwareError) {
+        state.withLock { $0.throttlePercent = min(max(percent, 0), 99) }
+    }
+
+    /// What is taken from its time, in percent.
+    public var throttlePercent: Int { state.withLock { $0.throttlePercent } }
+
+    /// Ends the record, and throttling.
     public func stopDirtyTracking() {
-        state.withLock { $0.tracksDirtyPages = false }
+        state.withLock {
+            $0.tracksDirtyPages = false
+            $0.throttlePercent = 0
+        }
     }
 
     /// Stands still.
     public func stop() throws(HardwareError) {
         try surroundings.step(.stop)
-        state.withLock { $0.isRunning = false }
+        state.withLock {
+            $0.isRunning = false
+            $0.throttlePercent = 0
+        }
         ledger.stops(name)
         surroundings.didStop(self)
     }
@@ -246,6 +294,9 @@ public final class SimulatedGuest: GuestHardware {
         state.withLock { $0.isRunning = true }
         if let pendingEvent { surroundings.onEvent(pendingEvent) }
     }
+
+    /// Rehearses nothing: the time is part of the workload.
+    public func rehearseRestore() throws(HardwareError) -> UInt64 { workload.restoreNanoseconds }
 
     /// The processor's few bytes and the rest as filler.
     public func saveState() throws(HardwareError) -> [UInt8] {
@@ -298,7 +349,8 @@ extension SimulatedGuest {
     /// The configuration that travels: Cloud Hypervisor's shape with the workload inside.
     static func configuration(of workload: Workload) -> String {
         #"{"simulated":{"pages_per_second":\#(workload.pagesPerSecond),"#
-            + #""hot_pages":\#(workload.hotPages),"state_bytes":\#(workload.stateBytes)}}"#
+            + #""hot_pages":\#(workload.hotPages),"state_bytes":\#(workload.stateBytes),"#
+            + #""restore_nanoseconds":\#(workload.restoreNanoseconds)}}"#
     }
 }
 

@@ -5,8 +5,11 @@ import Transport
 
 /// One memory connection at the source. One thread uses it.
 final class MemoryConnection<Connection: Channel>: MemorySink {
-    /// Limits of every operation.
-    var limits: OperationLimits
+    /// What bounds every operation, asked for before each: the user may change it meanwhile.
+    var bounds: @Sendable () -> OperationLimits
+
+    /// Limits of the present operation.
+    private var limits: OperationLimits
 
     /// Whether nobody writes to the memory that is sent.
     var guestStands = false
@@ -23,7 +26,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     }
 
     private let encoder: ContentEncoder
-    private let isWanted: @Sendable () -> Bool
+    private let pace: MemoryPace
     private let channel: MessageChannel<Connection>
     private let board: ProgressBoard
     private var requests: SourceMemoryProtocol
@@ -32,18 +35,19 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     ///
     /// - Parameters:
     ///   - plan: how contents go.
-    ///   - isWanted: whether the destination still needs what is in memory.
+    ///   - pace: how fast and how long memory may be sent.
     init(
         _ connection: Connection, extensions: Extensions, plan: ContentPlan, board: ProgressBoard,
-        within limits: OperationLimits, isWanted: @escaping @Sendable () -> Bool = { true }
+        pace: MemoryPace, within bounds: @escaping @Sendable () -> OperationLimits
     ) {
-        self.isWanted = isWanted
+        self.pace = pace
         channel = MessageChannel(connection)
         encoder = ContentEncoder(plan)
-        batchBytes = plan.batchBytes ?? Self.plainBatchBytes
+        mostBatchBytes = plan.batchBytes ?? Self.plainBatchBytes
         onItsWay.reserveCapacity(Limits.requestsInFlight)
         self.board = board
-        self.limits = limits
+        self.bounds = bounds
+        limits = bounds()
         requests = SourceMemoryProtocol(extensions: extensions)
     }
 
@@ -51,9 +55,12 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     /// how long the end of a round waits for the slowest connection.
     private static var plainBatchBytes: UInt64 { 4 << 20 }
 
-    let batchBytes: UInt64
+    /// The most bytes of a batch, whatever the pace.
+    private let mostBatchBytes: UInt64
 
-    var isMemoryWanted: Bool { isWanted() }
+    var batchBytes: UInt64 { min(mostBatchBytes, pace.batchBytes) }
+
+    var isMemoryWanted: Bool { pace.isMemoryWanted() }
 
     /// Says what the connection is for and which migration it belongs to.
     func introduce(token: SessionToken) throws(MigrationError) {
@@ -72,6 +79,8 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     ) throws(MigrationError) {
         let batch = try encoder.encode(table, contents, guestStands: guestStands)
         let sent = SentContents(method: batch.method, byteCount: table.contentLength)
+        // What goes over the wire counts, not what it is made of.
+        pace.awaitTurn(batch.blocks?.storedBytes ?? table.contentLength)
         if let blocks = batch.blocks {
             try send(
                 .memoryBlocks, table, blocks.format, tables: blocks.tables,
@@ -92,6 +101,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
     }
 
     func finish() throws(MigrationError) {
+        limits = bounds()
         while requests.unansweredCount > 0 { try takeAnswer() }
     }
 
@@ -99,6 +109,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
         _ command: Command, _ table: MemoryRangeTable, _ format: MemoryBlockFormat?,
         tables: [UInt8], contents: [MemorySegment], _ sent: SentContents?
     ) throws(MigrationError) {
+        limits = bounds()
         while requests.isFull { try takeAnswer() }
         limits.expectsAnswers = requests.unansweredCount > 0
         let request: Request
@@ -144,6 +155,7 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
         } catch {
             throw .unsupported("\(error)")
         }
+        pace.noteAnswer()
         if let reason { throw .endedByPeer(reason) }
         guard !onItsWay.isEmpty, let sent = onItsWay.removeFirst() else { return }
         encoder.plan.answered(sent.method, contentBytes: sent.byteCount)

@@ -48,14 +48,14 @@ final class MemoryConnectionMaker<Outside: Network>: Sendable {
     private func begin(_ index: Int, for session: SourceSession<Outside>) {
         let (network, url, limits) = (session.network, session.options.destination, session.limits)
         let (extensions, token) = (session.state.extensions, session.state.token)
-        let (board, plan) = (session.control.board, session.contents)
+        let (board, plan, pace) = (session.control.board, session.contents, session.pace)
         do throws(SystemError) {
             try network.spawn("connect-\(index)") { [self] in
                 do throws(MigrationError) {
                     let connection = try Self.connect(network, url, within: limits)
                     let introduced = MemoryConnection(
-                        connection, extensions: extensions, plan: plan, board: board,
-                        within: limits)
+                        connection, extensions: extensions, plan: plan, board: board, pace: pace
+                    ) { limits }
                     do throws(MigrationError) {
                         try introduced.introduce(token: token)
                     } catch {

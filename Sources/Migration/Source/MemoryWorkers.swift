@@ -15,7 +15,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
         var round: MemoryRound
         var zeroPages: MemorySender.ZeroPages
         var guestStands: Bool
-        var limits: OperationLimits
+        var bounds: @Sendable () -> OperationLimits
     }
 
     private struct State {
@@ -46,16 +46,16 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private let board: ProgressBoard
     private let extensions: Extensions
     private let plan: ContentPlan
-    private let isWanted: @Sendable () -> Bool
+    private let pace: MemoryPace
     private let workers: [Worker]
     private let roundEnded: EventDescriptor
     private let state = Mutex(State())
 
     private init(
         network: Outside, memory: GuestRAM, board: ProgressBoard, extensions: Extensions,
-        plan: ContentPlan, workers: [Worker], isWanted: @escaping @Sendable () -> Bool
+        plan: ContentPlan, workers: [Worker], pace: MemoryPace
     ) throws(SystemError) {
-        self.isWanted = isWanted
+        self.pace = pace
         self.network = network
         self.memory = memory
         self.board = board
@@ -78,11 +78,10 @@ final class MemoryWorkers<Outside: Network>: Sendable {
         do throws(SystemError) {
             var workers: [Worker] = []
             for connection in connections { workers.append(try Worker(connection)) }
-            let pendingEvent = session.pendingEvent
             let made = try MemoryWorkers(
                 network: session.network, memory: memory, board: session.control.board,
                 extensions: session.state.extensions, plan: session.contents, workers: workers,
-                isWanted: { pendingEvent() == nil })
+                pace: session.pace)
             try made.launch()
             return made
         } catch {
@@ -107,11 +106,11 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     /// - Returns: bytes of content.
     func send(
         _ round: MemoryRound, zeroPages: MemorySender.ZeroPages, guestStands: Bool,
-        within limits: OperationLimits
+        within bounds: @escaping @Sendable () -> OperationLimits
     ) throws(MigrationError) -> UInt64 {
         state.withLock { state in
             state.job = Job(
-                round: round, zeroPages: zeroPages, guestStands: guestStands, limits: limits)
+                round: round, zeroPages: zeroPages, guestStands: guestStands, bounds: bounds)
             state.number += 1
             state.busyCount = workers.count
             state.contentBytes = 0
@@ -145,18 +144,22 @@ final class MemoryWorkers<Outside: Network>: Sendable {
 
     private func work(_ index: Int) {
         let sink = MemoryConnection(
-            workers[index].connection, extensions: extensions, plan: plan, board: board,
-            within: OperationLimits(), isWanted: isWanted)
+            workers[index].connection, extensions: extensions, plan: plan, board: board, pace: pace
+        ) { OperationLimits() }
         var sender = MemorySender(memory: memory)
         var done = 0
         while let job = awaitJob(index, after: &done) {
             let before = sink.contentBytes
-            sink.limits = job.limits
+            sink.bounds = job.bounds
             sink.guestStands = job.guestStands
             var failure: MigrationError?
             do throws(MigrationError) {
-                while let part = job.round.takePart() {
-                    try sender.send(part, of: job.round.pages, zeroPages: job.zeroPages, to: sink)
+                while let part = try job.round.beginPart() {
+                    let isDone = try sender.send(
+                        part, of: job.round.pages, zeroPages: job.zeroPages, to: sink)
+                    guard !isDone else { continue }
+                    job.round.leave(part)
+                    job.round.stop()
                 }
                 try sender.finish(sink)
             } catch {

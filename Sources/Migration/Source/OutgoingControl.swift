@@ -14,7 +14,16 @@ public final class OutgoingControl: Sendable {
 
     let board = ProgressBoard(phase: .connecting)
 
+    /// Wakes a migration that holds before the switch.
+    let changed: EventDescriptor
+
     private struct State {
+        /// Nil before the migration has begun.
+        var settings: MigrationSettings?
+        /// What was changed before that.
+        var earlyChanges: [@Sendable (inout MigrationSettings) -> Void] = []
+        /// Whether somebody has said that a migration that holds may go on.
+        var maySwitch = false
         var isPastPointOfNoReturn = false
         /// Whether the answer to Takeover was lost, and the flag of a local migration then.
         var isInDoubt = false
@@ -28,6 +37,7 @@ public final class OutgoingControl: Sendable {
     public init() throws(SystemError) {
         cancellation = try Cancellation()
         operatorWord = try Cancellation()
+        changed = try EventDescriptor(name: "change of a migration")
     }
 
     /// Calls the migration off.
@@ -37,9 +47,56 @@ public final class OutgoingControl: Sendable {
         state.withLock { state in
             guard !state.isPastPointOfNoReturn else { return false }
             cancellation.request(reason, at: now)
+            changed.signal()
             return true
         }
     }
+
+    /// Changes the migration while it runs.
+    ///
+    /// - Returns: whether that still has an effect; false once the guest may be the destination's.
+    public func change(_ change: @escaping @Sendable (inout MigrationSettings) -> Void) -> Bool {
+        state.withLock { state in
+            guard !state.isPastPointOfNoReturn else { return false }
+            if state.settings == nil {
+                state.earlyChanges.append(change)
+            } else if var settings = state.settings {
+                change(&settings)
+                state.settings = settings
+            }
+            changed.signal()
+            return true
+        }
+    }
+
+    /// Lets a migration that holds before the switch go on; one that does not hold yet will not.
+    ///
+    /// - Returns: whether that is still possible; false once the guest may be the destination's.
+    public func continueMigration() -> Bool {
+        state.withLock { state in
+            guard !state.isPastPointOfNoReturn else { return false }
+            state.maySwitch = true
+            changed.signal()
+            return true
+        }
+    }
+
+    /// The migration begins with these settings, as far as they were not changed already.
+    func begin(with settings: MigrationSettings, holds: Bool) {
+        state.withLock { state in
+            var settings = settings
+            for change in state.earlyChanges { change(&settings) }
+            state.earlyChanges = []
+            state.settings = settings
+            if !holds { state.maySwitch = true }
+        }
+    }
+
+    /// The settings of a migration that has begun.
+    var settings: MigrationSettings? { state.withLock { $0.settings } }
+
+    /// Whether the guest may be switched to the destination.
+    var maySwitch: Bool { state.withLock { $0.maySwitch } }
 
     /// The guest, which runs here until the pause, did something to its whole machine. One that has
     /// ended is not moved; one that resets itself goes on its way and starts anew at its end.
@@ -104,6 +161,9 @@ public final class OutgoingControl: Sendable {
 
     /// What a person has decided.
     var resolution: OperatorResolution? { state.withLock { $0.resolution } }
+
+    /// Whether the migration cannot be called off any more.
+    var isPastPointOfNoReturn: Bool { state.withLock { $0.isPastPointOfNoReturn } }
 
     /// Ends the time in which the migration can be cancelled.
     ///

@@ -91,6 +91,8 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
             if options.mode == .preCopy {
                 try session.preCopy(machine.hardware, leaving: &dirty)
                 machine.hardware.prepareToLeave()
+            } else {
+                try session.holdWithoutRounds()
             }
         } catch {
             machine.hardware.stopDirtyTracking()
@@ -117,6 +119,7 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
             try session.negotiate()
             try session.configure(machine.hardware)
             if options.mode == .preCopy { try session.sendAllMemory(machine.hardware) }
+            try session.holdWithoutRounds()
         } catch {
             return .stayed(.paused(machine), session.end(because: error))
         }

@@ -10,6 +10,7 @@ extension SourceSession {
     /// The guest is about to be stopped.
     func beginBlackout() {
         clock.begin(at: network.now)
+        control.board.update { $0.throttlePercent = 0 }
         control.board.enter(.blackout, at: network.now)
         limitBlackout()
     }
@@ -23,7 +24,7 @@ extension SourceSession {
             try sendFinalMemory(machine.hardware, adding: &dirty)
         }
         try checkLimits()
-        if !isMemoryWanted {
+        if isGuestDone {
             logger.notice(
                 "the guest resets itself: it moves without its memory and starts anew there")
         }

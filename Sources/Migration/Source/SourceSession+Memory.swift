@@ -15,21 +15,22 @@ extension SourceSession: MemorySink {
     ) throws(MigrationError) {
         control.board.enter(.memory, at: network.now)
         limitPreCopy()
-        let pauseAnyway = timeoutEnd
         var sender = MemorySender(memory: hardware.memory)
         try track { () throws(HardwareError) in try hardware.startDirtyTracking() }
         insertPopulatedPages(of: hardware.memory, into: &dirty)
         while true {
             try checkLimits()
-            guard isMemoryWanted else { break }
-            let bytes = dirty.byteCount
-            publish(remaining: bytes)
-            if options.timeoutStrategy == .ignore, pauseAnyway <= network.now { break }
-            if convergence.decide(bytes: bytes) == .pause { break }
-            try sendRound(&dirty, with: &sender)
-            try track { () throws(HardwareError) in
-                try hardware.collectDirtyPages(into: &dirty)
+            guard !isGuestDone else { break }
+            if try isTimeToPause(dirty.byteCount) {
+                if control.maySwitch { break }
+                try hold()
+            } else {
+                throttleIfStalled(hardware, dirty.byteCount)
             }
+            try sendRound(&dirty, with: &sender) { (part, pages) throws(HardwareError) in
+                try hardware.forgetDirtyPages(part.pages, of: pages, inRegion: part.region)
+            }
+            try collect(from: hardware, into: &dirty)
             publish(dirtied: dirty.byteCount)
             observer(.memoryIteration(iterations - 1))
         }
@@ -48,6 +49,9 @@ extension SourceSession: MemorySink {
         insertPopulatedPages(of: hardware.memory, into: &pages)
         guard !pages.isEmpty else { return }
         try sendRound(&pages, with: &sender)
+        // With timeout_strategy=ignore the time may be over; the guest stands still in any case.
+        watch.suspend()
+        if !pages.isEmpty { try sendRound(&pages, with: &sender) }
         observer(.memoryIteration(iterations - 1))
     }
 
@@ -55,8 +59,8 @@ extension SourceSession: MemorySink {
     func sendFinalMemory(
         _ hardware: some GuestHardware, adding dirty: inout PageSet
     ) throws(MigrationError) {
-        try track { () throws(HardwareError) in try hardware.collectDirtyPages(into: &dirty) }
-        guard isMemoryWanted else { return }
+        try collect(from: hardware, into: &dirty)
+        guard !isGuestDone else { return }
         guestStands = true
         publish(remaining: dirty.byteCount)
         guard !dirty.isEmpty else { return }
@@ -64,34 +68,58 @@ extension SourceSession: MemorySink {
         try sendRound(&dirty, with: &sender)
     }
 
-    /// Sends all pages of the set, which is empty afterwards.
+    /// Sends the pages of the set, which has afterwards what was not wanted any more: nothing, unless
+    /// the time for pre-copy ended or the guest did.
     private func sendRound(
-        _ pages: inout PageSet, with sender: inout MemorySender
+        _ pages: inout PageSet, with sender: inout MemorySender,
+        willSend: @escaping MemoryRound.WillSend = { (_, _) throws(HardwareError) in }
     ) throws(MigrationError) {
         let began = network.now
         let sentBefore = memoryBytes
         let pageCount = pages.byteCount / trackedPageSize
+        let waitedBefore = limiter.waitedNanoseconds
+        var taken = PageSet(layouts: pages.layouts)
+        swap(&taken, &pages)
+        let round = MemoryRound(
+            taken, senderCount: workers == nil ? 1 : options.connections, willSend: willSend)
         if let workers {
-            var taken = PageSet(layouts: pages.layouts)
-            swap(&taken, &pages)
-            memoryBytes += try send(
-                MemoryRound(taken, senderCount: options.connections), by: workers)
+            memoryBytes += try send(round, by: workers)
         } else {
-            try sender.send(pages, zeroPages: zeroPages, to: self)
-            pages.removeAll()
+            try send(round, with: &sender)
         }
         contents.roundEnded()
+        let isComplete = round.insertLeft(into: &pages)
+        // One that took all of the time says nothing about how fast the guest writes.
+        hasSentAllOnce = hasSentAllOnce || (isComplete && !watch.isOver)
         let sent = memoryBytes - sentBefore
         let now = network.now
         let nanoseconds = now.nanoseconds(since: began)
         control.board.roundEnded(
-            number: iterations, began: began, at: now, pages: pageCount, bytes: sent)
+            number: iterations, began: began, at: now,
+            pages: pageCount - min(pageCount, pages.byteCount / trackedPageSize), bytes: sent)
+        let waited = limiter.waitedNanoseconds &- waitedBefore
+        let connections = UInt64(max(1, workers == nil ? 1 : options.connections))
         lastRoundNanoseconds = nanoseconds
-        convergence.roundEnded(bytes: sent, nanoseconds: nanoseconds)
+        // What was held back by the limit for bandwidth is not held back in the blackout.
+        convergence.roundEnded(
+            bytes: sent, nanoseconds: nanoseconds - min(nanoseconds, waited / connections))
         iterations += 1
         logger.debug(
             "memory iteration sent",
             metadata: ["bytes": "\(sent)", "nanoseconds": "\(nanoseconds)"])
+    }
+
+    /// Sends a round over the main connection.
+    private func send(
+        _ round: MemoryRound, with sender: inout MemorySender
+    ) throws(MigrationError) {
+        while let part = try round.beginPart() {
+            let isDone = try sender.send(part, of: round.pages, zeroPages: zeroPages, to: self)
+            guard !isDone else { continue }
+            round.leave(part)
+            round.stop()
+        }
+        try sender.finish(self)
     }
 
     /// Sends a round over the memory connections. When one fails, the destination may have said why
@@ -101,10 +129,19 @@ extension SourceSession: MemorySink {
     ) throws(MigrationError) -> UInt64 {
         do throws(MigrationError) {
             return try workers.send(
-                round, zeroPages: zeroPages, guestStands: guestStands, within: limits)
+                round, zeroPages: zeroPages, guestStands: guestStands, within: sharedLimits)
         } catch {
             throw reason(behind: error)
         }
+    }
+
+    /// Adds the pages that the guest has written to a set.
+    private func collect(
+        from hardware: some GuestHardware, into dirty: inout PageSet
+    ) throws(MigrationError) {
+        let began = network.now
+        try track { () throws(HardwareError) in try hardware.collectDirtyPages(into: &dirty) }
+        collectTime = network.now.nanoseconds(since: began)
     }
 
     private var zeroPages: MemorySender.ZeroPages {
@@ -123,8 +160,10 @@ extension SourceSession: MemorySink {
     /// By the rate of the last batch: short enough for a cancel between two of them, long enough
     /// that the turn-around does not count.
     var batchBytes: UInt64 {
-        let most = contents.batchBytes ?? Limits.contentPerRequest
-        guard batchRate > 0 else { return min(most, 4 << 20) }
+        let most = min(
+            contents.batchBytes ?? Limits.contentPerRequest,
+            watch.bytesPerSecond.map(BandwidthLimiter.batchBytes) ?? Limits.contentPerRequest)
+        guard batchRate > 0 else { return min(4 << 20, most) }
         let wanted = batchRate / 1000 &* 100
         return min(max(wanted, 256 << 10), most)
     }
@@ -135,6 +174,7 @@ extension SourceSession: MemorySink {
         // While the destination works on the batch before.
         let encoded = try encoder.encode(table, contents, guestStands: guestStands)
         try finish()
+        pace.awaitTurn(encoded.blocks?.storedBytes ?? table.contentLength)
         let began = network.now
         let awaitsAnswer: Bool
         if let blocks = encoded.blocks {
@@ -169,24 +209,12 @@ extension SourceSession: MemorySink {
     func finish() throws(MigrationError) {
         guard let finished = batch.take() else { return }
         try awaitAnswer(within: limits)
+        watch.noteAnswer(to: finished.began)
         if finished.bytes > 0 { contents.answered(finished.method, contentBytes: finished.bytes) }
         let nanoseconds = network.now.nanoseconds(since: finished.began)
         guard finished.bytes > 0, nanoseconds > 0 else { return }
         let (scaled, overflow) = finished.bytes.multipliedReportingOverflow(by: 1_000_000_000)
         batchRate = max(1, overflow ? finished.bytes : scaled / nanoseconds)
-    }
-
-    /// Shows what this round has to send and what that means for the blackout.
-    private func publish(remaining bytes: UInt64) {
-        let predicted = convergence.predictedBlackout(bytes: bytes)
-        let rate = convergence.bytesPerSecond
-        let round = iterations
-        control.board.update {
-            $0.iteration = round
-            $0.bytesRemaining = bytes
-            $0.bytesPerSecond = rate
-            $0.predictedBlackoutMilliseconds = predicted.map { $0 / 1_000_000 }
-        }
     }
 
     /// Shows how fast the guest writes, from what it wrote during the last round.

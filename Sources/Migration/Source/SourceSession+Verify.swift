@@ -25,7 +25,7 @@ extension SourceSession {
     /// Both ends compute at the same time: digests are sent one by one as they are known, and the
     /// destination answers when it has compared the last one.
     func verifyMemory(_ memory: GuestRAM) throws(MigrationError) {
-        guard options.mode == .preCopy, options.verifiesMemory, isMemoryWanted else { return }
+        guard options.mode == .preCopy, options.verifiesMemory, !isGuestDone else { return }
         let digests = try DigestWorkers(memory, network)
         defer { digests.end() }
         guard try begin(.verify(digestCount: digests.chunks.count), payload: []) else { return }

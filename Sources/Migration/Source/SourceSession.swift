@@ -49,9 +49,6 @@ final class SourceSession<Outside: Network> {
     /// The batch of memory whose answer is still to come.
     var batch: Batch?
 
-    /// When the destination was last known to be there.
-    private var lastAnswer: MonotonicInstant
-
     /// Bytes per second of the last batch with contents; 0 before there was one.
     var batchRate: UInt64 = 0
 
@@ -65,8 +62,42 @@ final class SourceSession<Outside: Network> {
     /// Whether nobody writes to the guest's memory.
     var guestStands = false
 
-    /// Limits of the current step.
+    /// Limits of the current step, for operations: `checkLimits` brings them up to date.
     var limits: OperationLimits
+
+    /// When the current step has to be over; operations under way get a little more, so that the
+    /// connection stays usable for telling the peer.
+    var stepDeadline: MonotonicInstant?
+
+    /// Time, as the threads that send memory share it.
+    let watch: PreCopyWatch
+
+    /// Spreads what all of them send over time.
+    let limiter = BandwidthLimiter()
+
+    /// Whether all memory was sent once.
+    var hasSentAllOnce = false
+
+    /// How much time is taken from a guest that writes too fast.
+    var throttle = ThrottlePlan()
+
+    /// Whether the user was told that the rounds do not shrink any more.
+    var wasStallLogged = false
+
+    /// Whether the guest could be switched, and the word for that is awaited.
+    var isHolding = false
+
+    /// The blackout as it was predicted when the guest was paused, in nanoseconds.
+    var predictedBlackout: UInt64?
+
+    /// How long the destination takes to restore a guest like this, as it told, in nanoseconds.
+    var toldRestoreTime: UInt64?
+
+    /// How long a small message and its answer take, in nanoseconds.
+    var turnAround: UInt64?
+
+    /// How long reading the record of written pages took last, in nanoseconds.
+    var collectTime: UInt64 = 0
 
     let start: MonotonicInstant
 
@@ -84,10 +115,11 @@ final class SourceSession<Outside: Network> {
         state = SourceProtocol(
             mode: options.mode == .local ? .local : .preCopy, token: .random(),
             offering: options.offersExtensions ? .offered : nil)
-        convergence = Convergence(downtimeMilliseconds: options.downtimeMilliseconds)
+        control.begin(with: options.settings, holds: options.holdsBeforeSwitchover)
+        convergence = Convergence(goal: options.settings.downtimeNanoseconds)
         limits = OperationLimits(cancellation: control.cancellation)
         start = network.now
-        lastAnswer = start
+        watch = PreCopyWatch(control) { network.now }
         control.board.begin(.connecting) { network.now }
     }
 
@@ -134,9 +166,7 @@ final class SourceSession<Outside: Network> {
         } catch let said {
             if case .endedByPeer = said { return said }
         }
-        // One of several connections that is late says nothing of the others.
-        if case .transport(.deadlinePassed) = error { return timeError }
-        return error
+        return explained(error)
     }
 
     /// Sends one message and takes its answer.
@@ -148,12 +178,15 @@ final class SourceSession<Outside: Network> {
     ) throws(MigrationError) -> SourceAction {
         let request = try prepare(message)
         let channel = try mainChannel()
+        let began = network.now
         do throws(MigrationError) {
             try channel.send(request, payload: payload, within: limits)
         } catch {
             return try earlyAnswer(insteadOf: error)
         }
-        return try awaitAnswer(within: limits)
+        let action = try awaitAnswer(within: limits)
+        if message == .session { turnAround = network.now.nanoseconds(since: began) }
+        return action
     }
 
     /// Sends one message of the memory loop and leaves its answer for later.
@@ -239,83 +272,13 @@ final class SourceSession<Outside: Network> {
             }
             let text = try channel.receivePayload(count, within: limits)
             action = state.answered(response, text: text.span)
-            lastAnswer = network.now
+            noteTold()
+            watch.noteAnswer()
         } catch {
             throw explained(error)
         }
         if case .recover(let reason, _) = action { throw .endedByPeer(reason) }
         return action
-    }
-
-    // MARK: - Limits
-
-    /// Ends a step between two messages when there is no time for the next one.
-    func checkLimits() throws(MigrationError) {
-        if limits.cancellation != nil {
-            if let request = control.cancellation.request { throw .cancelled(request.reason) }
-            if let event = pendingEvent(), event.endsGuest { throw .cancelled("\(event)") }
-        }
-        if let deadline = stepDeadline, deadline <= network.now { throw timeError }
-    }
-
-    /// Whether the destination needs the guest's memory: a guest that resets itself starts there
-    /// with fresh memory, so the rest of the old one is not worth its standstill. One that has ended
-    /// goes nowhere.
-    var isMemoryWanted: Bool { pendingEvent() == nil }
-
-    /// When the current step has to be over; operations under way get a little more, so that the
-    /// connection stays usable for telling the peer.
-    private(set) var stepDeadline: MonotonicInstant?
-
-    /// What it means when the deadline passes.
-    private var timeError: MigrationError {
-        if clock.start != nil, let limit = options.blackoutLimitMilliseconds {
-            return .blackoutLimit(milliseconds: limit)
-        }
-        // Whether the guest writes too fast shows only after its memory was sent once.
-        guard iterations > 1 else {
-            return .tooSlow(seconds: options.timeoutSeconds, sentBytes: memoryBytes)
-        }
-        return .timeout(seconds: options.timeoutSeconds)
-    }
-
-    /// A passed deadline is named by what it was set for. That of pre-copy leaves an operation under
-    /// way more time than any takes: who lets it pass all the same is the destination.
-    private func explained(_ error: MigrationError) -> MigrationError {
-        guard case .transport(.deadlinePassed) = error else { return error }
-        guard clock.start == nil else { return timeError }
-        return .unanswered(
-            milliseconds: network.now.nanoseconds(since: lastAnswer) / 1_000_000,
-            timeoutSeconds: options.timeoutSeconds)
-    }
-
-    /// Sets the limits of pre-copy, which begins now.
-    func limitPreCopy() {
-        guard options.timeoutStrategy == .cancel else { return }
-        let end = timeoutEnd
-        stepDeadline = end
-        limits.deadline = end.advanced(byNanoseconds: Cancellation.grace)
-    }
-
-    /// When pre-copy that begins now has taken as long as it may.
-    var timeoutEnd: MonotonicInstant {
-        let (nanoseconds, overflow) = options.timeoutSeconds.multipliedReportingOverflow(
-            by: 1_000_000_000)
-        return network.now.advanced(byNanoseconds: overflow ? .max : nanoseconds)
-    }
-
-    /// Sets the limits of the blackout up to the point of no return: after this time the guest
-    /// must be on its way back.
-    func limitBlackout() {
-        stepDeadline = nil
-        limits.deadline = nil
-        guard let start = clock.start, let limit = options.blackoutLimitMilliseconds else { return }
-        // A fifth is kept for taking backends back and starting again.
-        let (nanoseconds, overflow) = (limit - limit / 5).multipliedReportingOverflow(
-            by: 1_000_000)
-        let end = start.advanced(byNanoseconds: overflow ? .max : nanoseconds)
-        stepDeadline = end
-        limits.deadline = end
     }
 
     // MARK: - The end
@@ -349,7 +312,11 @@ final class SourceSession<Outside: Network> {
         }
         logger.error("the migration failed: \(error)")
         let isCancelled = error.endReason.code == .cancelled
-        control.board.update { $0.failure = error.description }
+        control.board.update {
+            $0.failure = error.description
+            $0.throttlePercent = 0
+            $0.isHolding = false
+        }
         control.board.enter(isCancelled ? .cancelled : .failed, at: network.now)
         observer(
             isCancelled
@@ -361,6 +328,7 @@ final class SourceSession<Outside: Network> {
     func summary() -> MigrationSummary {
         MigrationSummary(
             mode: options.mode, totalNanoseconds: network.now.nanoseconds(since: start),
-            memoryBytes: memoryBytes, iterations: iterations, blackout: clock.blackout)
+            memoryBytes: memoryBytes, iterations: iterations, blackout: clock.blackout,
+            predictedBlackout: predictedBlackout)
     }
 }

@@ -19,7 +19,8 @@ extension Controller {
         } catch {
             return reply.fail(APIFailure(.badRequest, "vm.send-migration is refused", "\(error)"))
         }
-        if data.local, let hardware = slot.hardware, !hardware.configuration.memory.shared {
+        if data.handsMemoryOver, let hardware = slot.hardware, !hardware.configuration.memory.shared
+        {
             return reply.fail(
                 APIFailure(
                     .badRequest, "vm.send-migration is refused",
@@ -111,6 +112,30 @@ extension Controller {
         } catch {
             throw APIFailure(.badRequest, "\(endpoint.rawValue) is refused", "\(error)")
         }
+    }
+
+    /// Changes the running migration at the source.
+    func setMigrationOptions(_ data: SetMigrationData) throws(APIFailure) {
+        guard let task = slot.outgoing, task.change(data) else { throw switched }
+        environment.logger.info(
+            "The migration was changed",
+            metadata: [
+                "downtime_ms": "\(data.downtimeMilliseconds.map(String.init) ?? "-")",
+                "timeout_s": "\(data.timeoutSeconds.map(String.init) ?? "-")",
+                "bandwidth": "\(data.bandwidth.map(String.init) ?? "-")",
+                "throttle_max": "\(data.throttleMaximum.map { String($0) } ?? "-")",
+            ])
+    }
+
+    /// Lets a migration that holds before the switch go on.
+    func continueMigration() throws(APIFailure) {
+        guard let task = slot.outgoing, task.continueMigration() else { throw switched }
+    }
+
+    private var switched: APIFailure {
+        APIFailure(
+            .internalError, "The migration can no longer be changed",
+            "The source has let go of the guest, which may run at the destination")
     }
 
     /// Calls the running migration off, at either end.

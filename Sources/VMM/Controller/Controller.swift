@@ -159,6 +159,10 @@ final class Controller {
         case .migrationTimeline:
             reply.succeed(with: migrationTimeline)
             endWasRead(by: .migrationTimeline)
+        case .setMigrationOptions(let data):
+            finishChange(reply) { () throws(APIFailure) in try setMigrationOptions(data) }
+        case .continueMigration:
+            finishChange(reply) { () throws(APIFailure) in try continueMigration() }
         case .cancelMigration: cancelMigration(reply)
         case .resolveMigration(let data):
             finishChange(reply) { () throws(APIFailure) in try resolveMigration(data) }

@@ -108,6 +108,14 @@ extension GuestPhase {
             nil
         case (.cancelMigration, _):
             APIFailure(.internalError, "No migration is running")
+        case (.setMigrationOptions, .sending), (.continueMigration, .sending):
+            nil
+        case (.setMigrationOptions, .receiving), (.continueMigration, .receiving):
+            migrating
+        case (.setMigrationOptions, _), (.continueMigration, _):
+            APIFailure(
+                .internalError, "No guest is being sent from here",
+                "Options are those of the source, which decides when the guest is switched")
         case (.resolveMigration, .sending):
             nil
         case (.resolveMigration, .receiving):

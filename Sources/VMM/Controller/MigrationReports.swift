@@ -13,7 +13,11 @@ extension MigrationProgressReport {
         bytesRemaining = progress.bytesRemaining
         rateBytesPerSecond = progress.bytesPerSecond
         dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond
-        predictedBlackoutMilliseconds = progress.predictedBlackoutMilliseconds.map { Double($0) }
+        predictedBlackoutMilliseconds = progress.predictedBlackoutNanoseconds.map {
+            VMM.milliseconds($0)
+        }
+        isHolding = progress.isHolding
+        isStalled = progress.isStalled
         throttlePercent = progress.throttlePercent
         connections = progress.connections
         elapsedMilliseconds = Double(progress.elapsedMilliseconds)
@@ -29,6 +33,7 @@ extension MigrationResult {
         bytesSent = summary.memoryBytes
         iterations = summary.iterations
         blackoutMilliseconds = VMM.milliseconds(summary.blackout.total)
+        predictedBlackoutMilliseconds = summary.predictedBlackout.map { VMM.milliseconds($0) }
         blackoutPhases = Blackout.Phase.allCases.map { phase in
             BlackoutPhase(
                 phase: phase.nameInReports,
@@ -70,7 +75,7 @@ extension MigrationOptions {
     init(_ data: SendMigrationData) throws(TransportError) {
         self.init(
             destination: try MigrationURL(parsing: data.destinationURL),
-            mode: data.local ? .local : .preCopy,
+            mode: data.handsMemoryOver ? .local : .preCopy,
             downtimeMilliseconds: data.downtimeMilliseconds,
             timeoutSeconds: data.timeoutSeconds,
             timeoutStrategy: data.timeoutStrategy == .cancel ? .cancel : .ignore)
@@ -84,6 +89,9 @@ extension MigrationOptions {
             }
         hasChecksums = data.checksums
         verifiesMemory = data.verify
+        bytesPerSecond = data.bandwidth == 0 ? nil : data.bandwidth
+        throttleMaximum = Int(data.throttleMaximum)
+        holdsBeforeSwitchover = data.holdsBeforeSwitchover
     }
 }
 

@@ -80,6 +80,27 @@ final class OutgoingTask: Sendable {
     /// - Returns: whether that is still possible.
     func cancel(_ reason: String) -> Bool { control.cancel(reason) }
 
+    /// Changes the migration.
+    ///
+    /// - Returns: whether that still has an effect.
+    func change(_ data: SetMigrationData) -> Bool {
+        control.change { settings in
+            settings.downtimeMilliseconds =
+                data.downtimeMilliseconds ?? settings.downtimeMilliseconds
+            settings.timeoutSeconds = data.timeoutSeconds ?? settings.timeoutSeconds
+            settings.throttleMaximum =
+                data.throttleMaximum.map(Int.init) ?? settings.throttleMaximum
+            if let bandwidth = data.bandwidth {
+                settings.bytesPerSecond = bandwidth == 0 ? nil : bandwidth
+            }
+        }
+    }
+
+    /// Lets a migration that holds before the switch go on.
+    ///
+    /// - Returns: whether that is still possible.
+    func continueMigration() -> Bool { control.continueMigration() }
+
     /// Passes on what the guest did to its whole machine.
     func guestDid(_ event: GuestEvent) { control.guestDid(event) }
 

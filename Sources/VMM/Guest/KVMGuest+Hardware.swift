@@ -46,6 +46,20 @@ extension KVMGuest: GuestHardware {
         memory.collectDirtyPages(into: &pages)
     }
 
+    func forgetDirtyPages(
+        _ range: Range<Int>, of set: borrowing PageSet, inRegion index: Int
+    ) throws(HardwareError) {
+        do throws(PlatformError) {
+            try platform.forgetDirtyPages(range, of: set, inRegion: index)
+        } catch {
+            throw HardwareError(.trackDirtyPages, cause: error)
+        }
+    }
+
+    func throttle(percent: Int) throws(HardwareError) {
+        try hardware(.trackDirtyPages) { try platform.throttle(percent: percent) }
+    }
+
     func stopDirtyTracking() {
         platform.stopDirtyLog()
     }
@@ -84,6 +98,18 @@ extension KVMGuest: GuestHardware {
         configurationPorts.save(into: &writer)
         bus.save(into: &writer)
         return writer.bytes
+    }
+
+    func rehearseRestore() throws(HardwareError) -> UInt64 {
+        // Processors and chips only, which take nearly all of the time: devices would be bound.
+        let start = MonotonicInstant.now
+        var writer = StateWriter(reservingCapacity: 64 << 10)
+        try hardware(.configure) {
+            try platform.save(into: &writer)
+            var reader = StateReader(writer.bytes)
+            try platform.load(from: &reader)
+        }
+        return MonotonicInstant.now.nanoseconds(since: start)
     }
 
     func loadState(_ state: [UInt8]) throws(HardwareError) {

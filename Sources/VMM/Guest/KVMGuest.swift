@@ -56,7 +56,7 @@ final class KVMGuest: Sendable {
             try configuration.placeDevices()
             settled = Mutex(configuration)
             platform = try Platform(
-                configuration: PlatformConfiguration(configuration.cpus, arrived: arrived),
+                configuration: PlatformConfiguration(configuration, arrived: arrived),
                 memory: memory, onEvent: { handler(.event($0)) })
             mapper = MemoryMapper(
                 platform: platform, memory: memory, logger: environment.logger)
@@ -190,14 +190,16 @@ final class KVMGuest: Sendable {
 }
 
 extension PlatformConfiguration {
-    /// What the schema's processors say, and what came with a guest.
-    init(_ cpus: CpusConfig, arrived: GuestDescription?) {
+    /// What the schema's processors and memory say, and what came with a guest.
+    init(_ configuration: VmConfig, arrived: GuestDescription?) {
+        let cpus = configuration.cpus
         self.init(
             processorCount: Int(cpus.bootVcpus),
             cpuid: arrived.map { GuestCPUID(entries: $0.cpuid) })
         profile = Machine.CPUProfile(cpus.profile)
         maximumAddressBits = Int(cpus.maxPhysBits)
         registers = arrived?.registers ?? []
+        dirtyTracking = configuration.memory.dirtyTracking == .ring ? .ring : .log
     }
 }
 

@@ -24,7 +24,8 @@ extension Ctl {
             help: ArgumentHelp(
                 "Where to and how.",
                 valueName: "destination_url=URL[,local=][,downtime_ms=][,timeout_s=]"
-                    + "[,timeout_strategy=cancel|ignore][,connections=1..128][,timeline=PATH]"
+                    + "[,timeout_strategy=cancel|ignore][,connections=1..128][,bandwidth=]"
+                    + "[,throttle_max=][,hold_before_switchover=][,timeline=PATH]"
                     + "[,compression=off|zstd|lz4|auto][,checksums=][,verify=]"),
             completion: .keys(of: SendMigrationData.self),
             transform: { try SendMigrationData(option: $0) })
@@ -101,6 +102,41 @@ extension Ctl {
         func run() throws {
             target.printJSON(try target.call { try $0.migrationTimeline() })
         }
+    }
+
+    /// `vm.set-migration-options`.
+    struct SetMigrationOptions: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-migration-options",
+            abstract: "Changes the running migration, at its source.",
+            discussion: """
+                What is left out stays as it is. bandwidth=0 ends a limit.
+
+                Examples:
+                  set-migration-options bandwidth=100M
+                  set-migration-options downtime_ms=1000,timeout_s=600
+                """)
+        @OptionGroup var target: ControlTarget
+
+        @Argument(
+            help: ArgumentHelp(
+                "What to change.",
+                valueName: "[downtime_ms=][,timeout_s=][,bandwidth=]"
+                    + "[,throttle_max=]"),
+            completion: .keys(of: SetMigrationData.self),
+            transform: { try SetMigrationData(option: $0) })
+        var change: SetMigrationData
+
+        func run() throws { try target.call { try $0.setMigrationOptions(change) } }
+    }
+
+    /// `vm.continue-migration`.
+    struct ContinueMigration: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "continue-migration",
+            abstract: "Lets a migration that holds before the switch go on, at its source.")
+        @OptionGroup var target: ControlTarget
+        func run() throws { try target.perform(.continueMigration) }
     }
 
     /// `vm.cancel-migration`.

@@ -19,7 +19,8 @@ struct Ctl: ParsableCommand {
             Reboot.self, Shutdown.self, Delete.self, AddDisk.self, AddNet.self, RemoveDevice.self,
             ResizeDisk.self, PowerButton.self, NMI.self, ShutdownVMM.self, SendMigration.self,
             ReceiveMigration.self, ShowMigrationProgress.self, ShowMigrationTimeline.self,
-            MakeMigrationReport.self, CancelMigration.self, ResolveMigration.self,
+            MakeMigrationReport.self, SetMigrationOptions.self, ContinueMigration.self,
+            CancelMigration.self, ResolveMigration.self,
         ])
 
     @OptionGroup var target: ControlTarget

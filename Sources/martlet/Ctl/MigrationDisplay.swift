@@ -26,7 +26,8 @@ struct MigrationDisplay {
             // Return to the start of the line, and clear what a longer one left.
             return "\r" + Self.bar(report, columns: columns) + "\u{1b}[K"
         case .lines:
-            let line = "\(report.phase), iteration \(report.iteration)"
+            let hold = report.isHolding ? ", held" : ""
+            let line = "\(report.phase)\(hold), iteration \(report.iteration)"
             guard line != lastLine else { return "" }
             lastLine = line
             return "\(line): \(Self.figures(report))\n"
@@ -65,6 +66,9 @@ struct MigrationDisplay {
             // The prediction is in whole milliseconds.
             parts.append("blackout about \(Amount.time(milliseconds: max(blackout, 1)))")
         }
+        if report.isHolding { parts.append("held until continue-migration") }
+        if report.throttlePercent > 0 { parts.append("slowed by \(report.throttlePercent)%") }
+        if report.isStalled { parts.append("does not shrink") }
         return parts.joined(separator: ", ")
     }
 }

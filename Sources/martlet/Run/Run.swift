@@ -53,7 +53,8 @@ struct Run: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "RAM (512M, shared).", valueName: "size=SIZE,shared=,hugepages=,prefault="),
+            "RAM (512M, shared).",
+            valueName: "size=SIZE,shared=,hugepages=,prefault=,dirty_tracking="),
         completion: .keys(of: MemoryConfig.self),
         transform: { try MemoryConfig(option: $0) })
     var memory: MemoryConfig?
