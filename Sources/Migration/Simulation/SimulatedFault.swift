@@ -54,8 +54,8 @@ public struct SimulatedFault: Hashable, Sendable, CustomStringConvertible {
         /// Whether it spoils what a step does, instead of befalling the process at any time.
         public var needsStep: Bool {
             switch self {
-            case .hardwareFailure, .truncatedMessage, .errorReply, .forgottenPages,
-                .leakedDescriptor, .endlessStep:
+            case .hardwareFailure, .truncatedMessage, .errorReply, .damagedContents,
+                .forgottenPages, .leakedDescriptor, .endlessStep:
                 true
             case .lostPeer, .stall, .cancel, .kill, .guestEvent: false
             }
