@@ -21,11 +21,11 @@ struct BlackoutChart {
     init(source: MigrationTimelineReport?, destination: MigrationTimelineReport?) {
         rows = []
         var sent = 0.0
-        if let parts = source?.standstill?.parts, !parts.isEmpty {
+        if let parts = source?.blackout?.parts, !parts.isEmpty {
             rows.append(Row(name: "source", begin: 0, parts: parts))
             sent = parts.prefix { $0.phase != "wait-ready" }.reduce(0) { $0 + $1.milliseconds }
         }
-        if let parts = destination?.standstill?.parts, !parts.isEmpty {
+        if let parts = destination?.blackout?.parts, !parts.isEmpty {
             rows.append(Row(name: "destination", begin: sent, parts: parts))
         }
     }

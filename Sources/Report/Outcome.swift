@@ -17,7 +17,7 @@ struct Outcome {
             sentence = "The migration is at its step \u{201c}\(timeline.progress.phase)\u{201d}"
             return
         }
-        let still = timeline.standstill.map { Amount.time(milliseconds: $0.milliseconds) }
+        let still = timeline.blackout.map { Amount.time(milliseconds: $0.milliseconds) }
         switch result.outcome {
         case .completed:
             word = "completed"

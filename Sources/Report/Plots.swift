@@ -35,8 +35,8 @@ struct Plots {
 
     /// The blackout that was predicted when the guest was stopped.
     static func predictedAtPause(_ timeline: MigrationTimelineReport) -> Double? {
-        guard let pause = timeline.standstill?.atMilliseconds else { return nil }
-        // A sample is taken as the guest is stopped, a moment after its standstill begins.
+        guard let pause = timeline.blackout?.atMilliseconds else { return nil }
+        // A sample is taken as the guest is stopped, a moment after its blackout begins.
         let sample =
             timeline.samples.first { $0.atMilliseconds >= pause } ?? timeline.samples.last
         return sample?.predictedBlackoutMilliseconds
@@ -56,7 +56,7 @@ struct Plots {
             end: end, steps: steps,
             // More lines than these would only be a grey area.
             rounds: timeline.rounds.count <= 40 ? timeline.rounds.map(\.atMilliseconds) : [],
-            pause: timeline.standstill?.atMilliseconds)
+            pause: timeline.blackout?.atMilliseconds)
     }
 
     private static func color(of phase: String) -> String {

@@ -28,7 +28,7 @@ struct Tiles {
     }
 
     private func blackout(_ source: MigrationTimelineReport) -> Markup {
-        let still = source.standstill
+        let still = source.blackout
         var notes: [String] = []
         if let goal = source.settings["downtime_ms"] { notes.append("goal \(goal) ms") }
         if let predicted = Plots.predictedAtPause(source) {

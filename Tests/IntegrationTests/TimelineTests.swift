@@ -43,13 +43,13 @@ extension GuestTests {
             #expect(left.beganAt?.hasSuffix("Z") == true)
             #expect(left.phases.last?.phase == "finished")
             #expect(left.rounds.count == Int(result.iterations))
-            #expect(left.standstill?.parts == result.blackoutPhases)
+            #expect(left.blackout?.parts == result.blackoutPhases)
             #expect(left.samples.contains { $0.rateBytesPerSecond > 0 } == (route != .local))
 
             let came = try timeline(atDestination)
             #expect(came.end == .destination)
             #expect(came.settings["receiver_url"] == .text(url))
-            #expect(came.standstill?.parts.count == 4)
+            #expect(came.blackout?.parts.count == 4)
             #expect(try destination.client.migrationTimeline() == came)
             try await flight.expectWork()
         }
@@ -62,7 +62,7 @@ extension GuestTests {
             #expect(before.end == .source)
             #expect(before.progress.result == nil)
             #expect(!before.rounds.isEmpty)
-            #expect(before.standstill?.parts.map(\.phase) == ["stop", "final-memory", "state"])
+            #expect(before.blackout?.parts.map(\.phase) == ["stop", "final-memory", "state"])
             let after = try scene.source.client.migrationTimeline()
             #expect(
                 try #require(after.samples.last).atMilliseconds
@@ -72,7 +72,7 @@ extension GuestTests {
             try await scene.expectGuestStays()
             let failed = try scene.source.client.migrationTimeline()
             #expect(failed.progress.result?.outcome == .failed)
-            #expect(failed.standstill?.parts.last?.phase == "return")
+            #expect(failed.blackout?.parts.last?.phase == "return")
         }
 
         /// Whoever watches the timeline can read its end, although the VMM ends with the migration.

@@ -83,18 +83,18 @@ import Testing
         #expect(recorder.timeline.steps.count == TimelineRecorder.noteLimit)
     }
 
-    @Test func partsOfAStandstillFollowEachOther() {
+    @Test func partsOfABlackoutFollowEachOther() {
         var recorder = TimelineRecorder()
         recorder.endPart("of nothing", at: 5)
-        #expect(recorder.timeline.standstill == nil)
+        #expect(recorder.timeline.blackout == nil)
 
-        recorder.set(MigrationTimeline.Standstill(at: 100))
+        recorder.set(MigrationTimeline.Blackout(at: 100))
         recorder.endPart("first", at: 130)
         recorder.endPart("second", at: 180)
         recorder.endPart("of no time", at: 90)
 
-        let standstill = recorder.timeline.standstill
-        #expect(standstill?.parts.map(\.nanoseconds) == [30, 50, 0])
-        #expect(standstill?.nanoseconds == 80)
+        let blackout = recorder.timeline.blackout
+        #expect(blackout?.parts.map(\.nanoseconds) == [30, 50, 0])
+        #expect(blackout?.nanoseconds == 80)
     }
 }

@@ -28,16 +28,16 @@ import Transport
         #expect(source.rounds.reduce(0) { $0 + $1.bytes } == summary.memoryBytes)
         // Every page has contents or is told to be zero.
         #expect(source.rounds.allSatisfy { $0.pages * 4096 >= $0.bytes })
-        let live = source.rounds.prefix { $0.at < source.standstill?.at ?? 0 }
+        let live = source.rounds.prefix { $0.at < source.blackout?.at ?? 0 }
         #expect(!live.isEmpty && live.allSatisfy { $0.dirtiedBytes != nil })
         #expect(source.rounds.dropFirst(live.count).allSatisfy { $0.dirtiedBytes == nil })
         #expect(source.samples.last?.bytesSent == summary.memoryBytes)
         #expect(source.samples.last?.connections == UInt64(connections))
         #expect(source.samples.map(\.at) == source.samples.map(\.at).sorted())
-        let standstill = try #require(source.standstill)
+        let blackout = try #require(source.blackout)
         #expect(
-            standstill.parts.map(\.name) == Blackout.Phase.allCases.map(\.nameInReports))
-        #expect(standstill.nanoseconds == summary.blackout.total)
+            blackout.parts.map(\.name) == Blackout.Phase.allCases.map(\.nameInReports))
+        #expect(blackout.nanoseconds == summary.blackout.total)
 
         let destination = ends.destinationControl.timeline()
         #expect(
@@ -45,15 +45,15 @@ import Transport
                 .connecting, .memory, .blackout, .takeover, .finished,
             ])
         #expect(
-            destination.standstill?.parts.map(\.name) == [
+            destination.blackout?.parts.map(\.name) == [
                 "receive-state", "load-state", "wait-takeover", "takeover",
             ])
         #expect(destination.samples.last?.bytesSent == summary.memoryBytes)
-        // What the destination does about the standstill is a part of the blackout.
-        #expect(try #require(destination.standstill).nanoseconds < summary.blackout.total)
+        // What the destination takes part in is not all of it.
+        #expect(try #require(destination.blackout).nanoseconds < summary.blackout.total)
     }
 
-    @Test func guestThatComesBackEndsItsStandstill() throws {
+    @Test func guestThatComesBackEndsItsBlackout() throws {
         let ends = try TwoEnds(
             temporarySocket("back"),
             destinationStep: { operation throws(HardwareError) in
@@ -67,11 +67,11 @@ import Transport
 
         let timeline = ends.sourceControl.timeline()
         #expect(timeline.steps.last?.phase == .failed)
-        let parts = try #require(timeline.standstill).parts
+        let parts = try #require(timeline.blackout).parts
         #expect(parts.map(\.name) == ["stop", "final-memory", "state", "return"])
     }
 
-    @Test func guestThatNeverStoodStillHasNoStandstill() throws {
+    @Test func guestThatNeverStoodStillHasNoBlackout() throws {
         let ends = try TwoEnds(
             temporarySocket("early"),
             destinationStep: { operation throws(HardwareError) in
@@ -83,7 +83,7 @@ import Transport
             return
         }
         let timeline = ends.sourceControl.timeline()
-        #expect(timeline.standstill == nil)
+        #expect(timeline.blackout == nil)
         #expect(timeline.rounds.isEmpty)
         #expect(timeline.steps.map(\.phase) == [.connecting, .failed])
     }
@@ -95,7 +95,7 @@ import Transport
         let timeline = ends.sourceControl.timeline()
         #expect(timeline.rounds.isEmpty)
         #expect(timeline.samples.last?.connections == 0)
-        #expect(timeline.standstill?.parts.count == 6)
+        #expect(timeline.blackout?.parts.count == 6)
     }
 
     @Test func migrationThatHasNotBegunHasNoTime() throws {

@@ -30,7 +30,7 @@ enum Timelines {
         report.rounds = (0..<6).map { round(UInt64($0)) }
         report.samples = (0...200).map { sample(Double($0) * 10) }
         report.notes = [.init(atMilliseconds: 900, text: "vCPUs are held back by 40 %")]
-        report.standstill = .init(
+        report.blackout = .init(
             atMilliseconds: 2023, milliseconds: 6.5,
             parts: [
                 .init(phase: "stop", milliseconds: 0.3),
@@ -82,7 +82,7 @@ enum Timelines {
             .init(phase: "finished", atMilliseconds: 2008),
         ]
         report.samples = (0...200).map { sample(Double($0) * 10) }
-        report.standstill = .init(
+        report.blackout = .init(
             atMilliseconds: 2001, milliseconds: 3.6,
             parts: [
                 .init(phase: "receive-state", milliseconds: 0.1),
@@ -107,7 +107,7 @@ enum Timelines {
         report.program = markup
         report.beganAt = markup
         report.phases.append(.init(phase: markup, atMilliseconds: 2040))
-        report.standstill?.parts.append(.init(phase: markup, milliseconds: 3))
+        report.blackout?.parts.append(.init(phase: markup, milliseconds: 3))
         return report
     }
 
@@ -123,8 +123,8 @@ enum Timelines {
         report.progress.bytesTotal = 1
         report.progress.elapsedMilliseconds = 1e300
         report.settings["downtime_ms"] = .number(.max)
-        report.standstill?.atMilliseconds = -1e300
-        report.standstill?.parts = [
+        report.blackout?.atMilliseconds = -1e300
+        report.blackout?.parts = [
             .init(phase: "", milliseconds: -5), .init(phase: "x", milliseconds: 1e308),
             .init(phase: "y", milliseconds: 1e308),
         ]

@@ -20,11 +20,11 @@ import Testing
         ]
         timeline.notes = [MigrationTimeline.Note(at: 5_000_000, text: "so")]
         timeline.missingNotes = 7
-        timeline.standstill = MigrationTimeline.Standstill(
+        timeline.blackout = MigrationTimeline.Blackout(
             at: 9_000_000,
             parts: [
-                MigrationTimeline.Standstill.Part(name: "stop", nanoseconds: 1_500),
-                MigrationTimeline.Standstill.Part(name: "state", nanoseconds: 2_500),
+                MigrationTimeline.Blackout.Part(name: "stop", nanoseconds: 1_500),
+                MigrationTimeline.Blackout.Part(name: "state", nanoseconds: 2_500),
             ])
         return timeline
     }
@@ -53,8 +53,8 @@ import Testing
         #expect((sample.dirtyRateBytesPerSecond, sample.throttlePercent) == (5, 7))
         #expect(sample.predictedBlackoutMilliseconds == 6 && sample.connections == 8)
         #expect(report.notes.first?.text == "so" && report.missingNotes == 7)
-        #expect(report.standstill?.milliseconds == 0.004)
-        #expect(report.standstill?.parts.map(\.phase) == ["stop", "state"])
+        #expect(report.blackout?.milliseconds == 0.004)
+        #expect(report.blackout?.parts.map(\.phase) == ["stop", "state"])
     }
 
     @Test func reportComesBackFromJSONAsItWas() throws {

@@ -44,7 +44,7 @@ public struct MigrationTimelineReport: Codable, Equatable, Sendable {
     /// Notes for which there was no room.
     public var missingNotes: UInt64 = 0
     /// The time in which no vCPU ran, as far as this end takes part in it; none before.
-    public var standstill: Standstill?
+    public var blackout: Blackout?
 
     /// A step was entered.
     public struct Step: Codable, Equatable, Sendable {
@@ -84,8 +84,8 @@ public struct MigrationTimelineReport: Codable, Equatable, Sendable {
         }
     }
 
-    /// A standstill of the guest.
-    public struct Standstill: Codable, Equatable, Sendable {
+    /// A blackout of the guest.
+    public struct Blackout: Codable, Equatable, Sendable {
         /// When it began.
         public var atMilliseconds: Double
         /// How long all parts took that have ended.
@@ -93,7 +93,7 @@ public struct MigrationTimelineReport: Codable, Equatable, Sendable {
         /// The parts, in order.
         public var parts: [MigrationResult.BlackoutPhase]
 
-        /// A standstill of which some parts have ended.
+        /// A blackout of which some parts have ended.
         public init(
             atMilliseconds: Double, milliseconds: Double, parts: [MigrationResult.BlackoutPhase]
         ) {
@@ -131,6 +131,6 @@ public struct MigrationTimelineReport: Codable, Equatable, Sendable {
         case beganAt = "began_at"
         case settings, progress, phases, rounds, samples, notes
         case missingNotes = "missing_notes"
-        case standstill
+        case blackout
     }
 }

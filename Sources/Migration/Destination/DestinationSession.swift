@@ -188,7 +188,7 @@ final class DestinationSession<Outside: Network> {
             case .loadState(let byteCount):
                 // The source sends it while the guest stands still.
                 control.board.enter(.blackout, at: network.now)
-                control.board.beginStandstill(at: network.now)
+                control.board.beginBlackout(at: network.now)
                 try memoryConnections.shut()
                 let state = try channel.receivePayload(byteCount, within: limits)
                 control.board.endPart("receive-state", at: network.now)

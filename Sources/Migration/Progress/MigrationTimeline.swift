@@ -56,7 +56,7 @@ public struct MigrationTimeline: Hashable, Sendable {
     }
 
     /// The time in which no vCPU ran, as far as this end takes part in it.
-    public struct Standstill: Hashable, Sendable {
+    public struct Blackout: Hashable, Sendable {
         /// What was done, in lower case with dashes, and how long it took.
         public struct Part: Hashable, Sendable {
             /// What was done.
@@ -86,8 +86,8 @@ public struct MigrationTimeline: Hashable, Sendable {
     public var notes: [Note] = []
     /// Notes for which there was no room.
     public var missingNotes: UInt64 = 0
-    /// The guest's standstill, once it began.
-    public var standstill: Standstill?
+    /// The guest's blackout, once it began.
+    public var blackout: Blackout?
 
     /// Nothing has happened.
     public init() {}

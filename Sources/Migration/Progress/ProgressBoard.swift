@@ -120,23 +120,23 @@ extension ProgressBoard {
     func show(_ clock: BlackoutClock) {
         guard let start = clock.start else { return }
         state.withLock {
-            var standstill = MigrationTimeline.Standstill(at: $0.offset(start))
-            standstill.parts = clock.ended.map { phase in
-                MigrationTimeline.Standstill.Part(
+            var blackout = MigrationTimeline.Blackout(at: $0.offset(start))
+            blackout.parts = clock.ended.map { phase in
+                MigrationTimeline.Blackout.Part(
                     name: phase.nameInReports, nanoseconds: clock.blackout[phase])
             }
-            $0.recorder.set(standstill)
+            $0.recorder.set(blackout)
         }
     }
 
     /// The guest is known to stand still; what this end does about it begins.
-    func beginStandstill(at now: MonotonicInstant) {
+    func beginBlackout(at now: MonotonicInstant) {
         state.withLock {
-            $0.recorder.set(MigrationTimeline.Standstill(at: $0.offset(now)))
+            $0.recorder.set(MigrationTimeline.Blackout(at: $0.offset(now)))
         }
     }
 
-    /// A part of the standstill is over.
+    /// A part of the blackout is over.
     func endPart(_ name: String, at now: MonotonicInstant) {
         state.withLock { $0.recorder.endPart(name, at: $0.offset(now)) }
     }

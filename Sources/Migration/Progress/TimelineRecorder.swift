@@ -58,19 +58,19 @@ struct TimelineRecorder {
         timeline.notes.append(MigrationTimeline.Note(at: now, text: text))
     }
 
-    /// Replaces what is known of the standstill.
-    mutating func set(_ standstill: MigrationTimeline.Standstill) {
-        timeline.standstill = standstill
+    /// Replaces what is known of the blackout.
+    mutating func set(_ blackout: MigrationTimeline.Blackout) {
+        timeline.blackout = blackout
     }
 
-    /// Ends a part of the standstill, which begins with the first part.
+    /// Ends a part of the blackout, which begins with the first part.
     mutating func endPart(_ name: String, at now: UInt64) {
-        guard var standstill = timeline.standstill else { return }
-        let begin = standstill.at &+ standstill.nanoseconds
-        standstill.parts.append(
-            MigrationTimeline.Standstill.Part(
+        guard var blackout = timeline.blackout else { return }
+        let begin = blackout.at &+ blackout.nanoseconds
+        blackout.parts.append(
+            MigrationTimeline.Blackout.Part(
                 name: name, nanoseconds: now > begin ? now - begin : 0))
-        timeline.standstill = standstill
+        timeline.blackout = blackout
     }
 
     /// The moment `now`.

@@ -61,7 +61,7 @@ extension SourceSession {
     }
 
     /// Whether the destination needs the guest's memory: a guest that resets itself starts there
-    /// with fresh memory, so the rest of the old one is not worth its standstill. One that has ended
+    /// with fresh memory, so the rest of the old one is not worth its blackout. One that has ended
     /// goes nowhere. What there is no time for while the guest runs is left for the blackout.
     var isMemoryWanted: Bool { !isGuestDone && !watch.isOver }
 

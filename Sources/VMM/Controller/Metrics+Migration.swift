@@ -58,8 +58,8 @@ extension Metric {
     private static func blackout(_ timeline: MigrationTimelineReport) -> Metric {
         var metric = Metric(
             .gauge, "martlet_migration_blackout_seconds",
-            "Standstill of the guest by what was done, as far as this end took part in it.")
-        for part in timeline.standstill?.parts ?? [] {
+            "Blackout of the guest by what was done, as far as this end took part in it.")
+        for part in timeline.blackout?.parts ?? [] {
             metric.add(
                 part.milliseconds / 1000, ["end": timeline.end.rawValue, "part": part.phase])
         }

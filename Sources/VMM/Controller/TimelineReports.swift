@@ -31,7 +31,7 @@ extension MigrationTimelineReport {
             Note(atMilliseconds: milliseconds($0.at), text: $0.text)
         }
         missingNotes = timeline.missingNotes
-        standstill = timeline.standstill.map(Standstill.init)
+        blackout = timeline.blackout.map(Blackout.init)
     }
 }
 
@@ -64,12 +64,12 @@ extension MigrationTimelineReport.Sample {
     }
 }
 
-extension MigrationTimelineReport.Standstill {
-    fileprivate init(_ standstill: MigrationTimeline.Standstill) {
+extension MigrationTimelineReport.Blackout {
+    fileprivate init(_ blackout: MigrationTimeline.Blackout) {
         self.init(
-            atMilliseconds: VMM.milliseconds(standstill.at),
-            milliseconds: VMM.milliseconds(standstill.nanoseconds),
-            parts: standstill.parts.map {
+            atMilliseconds: VMM.milliseconds(blackout.at),
+            milliseconds: VMM.milliseconds(blackout.nanoseconds),
+            parts: blackout.parts.map {
                 MigrationResult.BlackoutPhase(
                     phase: $0.name, milliseconds: VMM.milliseconds($0.nanoseconds))
             })
