@@ -60,7 +60,7 @@ soak: ## Runs SOAK_SEEDS (10000) random migrations in the simulation, or only SE
 		--filter MigrationTests.RandomMigrationTests
 
 golden: ## Records the streams of this version anew, as long as it is not released
-	MARTLET_RECORD_STREAMS=1 swift test --filter MigrationTests.GoldenStreamTests/record
+	MARTLET_RECORD_STREAMS=1 swift test --filter 'GoldenStreamTests/record\('
 
 lab: build lodger ## Runs Linux guests in the nested lab, or only SCENARIO
 	@Lab/lab $(SCENARIO)

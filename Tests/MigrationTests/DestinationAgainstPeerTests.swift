@@ -217,7 +217,10 @@ extension ScriptedPeer {
     }
 
     /// Sends the configuration of the guest at the source.
-    mutating func configure(_ ends: TwoEnds) throws {
+    ///
+    /// - Parameter restoreMicroseconds: what the destination tells in its answer, as it does to a
+    ///   source with which it agreed on takeover.
+    mutating func configure(_ ends: TwoEnds, restoreMicroseconds: UInt32 = 0) throws {
         let description = try ends.source.describe()
         let payload = try ConfigPayload(
             guestConfiguration: description.configuration, processorFeatures: [],
@@ -230,6 +233,11 @@ extension ScriptedPeer {
             martlet: MartletDescription(
                 version: "test", components: [], pageSize: 4096, hiddenFeatures: [])
         ).encoded()
-        try exchange(ScriptedPeer.request(2, length: payload.count) + payload)
+        try send(ScriptedPeer.request(2, length: payload.count) + payload)
+        var answer = ScriptedPeer.ok
+        for byte in 0..<4 {
+            answer[4 + byte] = UInt8(truncatingIfNeeded: restoreMicroseconds >> UInt32(8 * byte))
+        }
+        #expect(try receive(16) == answer)
     }
 }

@@ -64,7 +64,8 @@ import Transport
         try peer.exchange(
             [0, 0x4D, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0]
                 + [UInt8](repeating: 7, count: 16))
-        try peer.configure(ends)
+        try peer.configure(
+            ends, restoreMicroseconds: UInt32(ends.source.workload.restoreNanoseconds / 1000))
         return peer
     }
 
