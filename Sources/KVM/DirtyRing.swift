@@ -22,7 +22,8 @@ public struct DirtyRing: ~Copyable, @unchecked Sendable {
         public var page: UInt64
     }
 
-    private static let entrySize = MemoryLayout<kvm_dirty_gfn>.size
+    /// Bytes of an entry.
+    public static let entrySize = MemoryLayout<kvm_dirty_gfn>.size
     private static let (dirty, reset): (UInt32, UInt32) = (1, 2)
 
     /// Maps the ring of a processor.

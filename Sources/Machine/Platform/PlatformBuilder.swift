@@ -29,6 +29,9 @@ struct PlatformBuilder: ~Copyable {
         let usesRings = configuration.dirtyTracking == .ring
         try Self.checkCapabilities(
             of: system, processorCount: configuration.processorCount, usesRings: usesRings)
+        if usesRings, configuration.triesDirtyRings, try !DirtyRingTrial.succeeds(on: system) {
+            throw .unreliableDirtyRings
+        }
         let kernel = try platform { () throws(SystemError) in
             let machine = try system.createVirtualMachine()
             try machine.setIdentityMapAddress(PhysicalLayout.identityMap)

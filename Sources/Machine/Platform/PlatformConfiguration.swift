@@ -32,6 +32,9 @@ public struct PlatformConfiguration: Hashable, Sendable {
     /// How the kernel notes which pages the processors write.
     public var dirtyTracking = DirtyTracking.log
 
+    /// Whether rings are tried before a guest relies on them.
+    var triesDirtyRings = true
+
     /// How the kernel's log of written pages is cleared, if it can do that.
     var dirtyLogMode = DirtyLog.Mode.onRequestInitiallySet
 

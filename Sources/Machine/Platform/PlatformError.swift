@@ -31,6 +31,9 @@ public enum PlatformError: Error, Equatable, Sendable {
     /// The guest wants rings of written pages, and this KVM has none.
     case missingDirtyRings
 
+    /// The guest wants rings of written pages, and those of this KVM lose some.
+    case unreliableDirtyRings
+
     /// Processors here have too few address bits for so much RAM.
     case addressBits(Int, needed: UInt64)
 
@@ -67,6 +70,9 @@ extension PlatformError: CustomStringConvertible {
         case .missingDirtyRings:
             "/dev/kvm of this host has no rings of written pages; use dirty_tracking=log, or a newer "
                 + "kernel"
+        case .unreliableDirtyRings:
+            "The rings of written pages of /dev/kvm on this host overflow, and written pages are "
+                + "lost: a guest could not be moved whole; use dirty_tracking=log, or another kernel"
         case .addressBits(let bits, let needed):
             "The processors of this host have \(bits) bits of physical address, too few for RAM "
                 + "and devices up to \(hexadecimal(needed)); give the guest less memory"
