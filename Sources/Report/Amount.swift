@@ -12,13 +12,17 @@ public enum Amount {
         return "\(digits(value)) \(units[unit])"
     }
 
-    /// A time given in milliseconds: `0.8 ms`, `12.3 s`.
+    /// A time given in milliseconds: `800 us`, `12.3 s`.
     public static func time(milliseconds: Double) -> String {
         switch milliseconds {
         case ..<1: "\(digits(milliseconds * 1000)) us"
         case ..<1000: "\(digits(milliseconds)) ms"
         case ..<120_000: "\(digits(milliseconds / 1000)) s"
-        default: "\(digits(milliseconds / 60_000)) min"
+        case ..<7_200_000: "\(digits(milliseconds / 60_000)) min"
+        case ..<172_800_000: "\(digits(milliseconds / 3_600_000)) h"
+        case ..<86_400_000_000: "\(digits(milliseconds / 86_400_000)) d"
+        // Nobody waits so long: a timeline that says so is wrong, and its page stays readable.
+        default: "years"
         }
     }
 

@@ -11,7 +11,8 @@ enum Quantity {
         case .bytes: value == 0 ? "0" : Amount.bytes(Self.whole(value))
         case .bytesPerSecond: value == 0 ? "0" : Amount.bytes(Self.whole(value)) + "/s"
         case .milliseconds: value == 0 ? "0" : Amount.time(milliseconds: value)
-        case .percent: "\(Self.whole(value)) %"
+        // More is no share of anything: such a timeline is wrong, and its page stays readable.
+        case .percent: value > 999 ? "over 999 %" : "\(Self.whole(value)) %"
         }
     }
 

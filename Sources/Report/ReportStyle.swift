@@ -4,7 +4,7 @@ let reportStyle: StaticString = """
       --page: #f5f6f8; --card: #ffffff; --ink: #16191d; --soft: #5c6672; --rule: #e4e7eb;
       --grid: #e9ecef; --good: #14713a; --good-back: #dcf3e4; --bad: #b3261e; --bad-back: #fbe3e1;
       --neutral: #4a5461; --neutral-back: #e6e9ed;
-      --c0: #98a3b0; --c1: #2f6fde; --c2: #c9611b; --c3: #8552c9; --c4: #11866f; --c5: #b58105;
+      --c0: #6a7583; --c1: #2f6fde; --c2: #b75512; --c3: #8552c9; --c4: #0f8069; --c5: #946a04;
       --c6: #c23f7d; --c7: #c43d33; --on: #ffffff;
     }
     @media (prefers-color-scheme: dark) {
@@ -12,7 +12,7 @@ let reportStyle: StaticString = """
         --page: #101317; --card: #181c22; --ink: #e8ebef; --soft: #9aa5b2; --rule: #2a3038;
         --grid: #262c34; --good: #63d18f; --good-back: #12321f; --bad: #ff8a80;
         --bad-back: #3b1815; --neutral: #b4bec9; --neutral-back: #262c34;
-        --c0: #5d6875; --c1: #6ea1ff; --c2: #f0985a; --c3: #b48df0; --c4: #45c4aa; --c5: #dcb043;
+        --c0: #7f8b99; --c1: #6ea1ff; --c2: #f0985a; --c3: #b48df0; --c4: #45c4aa; --c5: #dcb043;
         --c6: #ee86b7; --c7: #f57b70; --on: #101317;
       }
     }

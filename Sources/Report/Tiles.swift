@@ -15,14 +15,16 @@ struct Tiles {
                 "total", "Total time", Amount.time(milliseconds: Plots.end(of: main)),
                 Plots.stepsText(main))
             tile("sent", sentName, Amount.bytes(main.progress.bytesSent), sentNote)
-            tile("rate", "Rate", rate(\.rateBytesPerSecond), "at its highest")
+            tile("highest-rate", "Rate", rate(\.rateBytesPerSecond), "at its highest")
             if let source {
-                tile("rounds", "Rounds", "\(count(source))", "passes over the memory")
+                tile("round-count", "Rounds", "\(count(source))", "passes over the memory")
                 tile("dirty", "Dirty rate", dirtyRate(source), "at its highest")
                 tile(
                     "connections", "Connections", "\(source.progress.connections)",
                     source.progress.connections == 0 ? "memory is handed over" : "for memory")
-                tile("throttle", "Throttle", throttle(source), "of the vCPUs' time, at its highest")
+                tile(
+                    "highest-throttle", "Throttle", throttle(source),
+                    "of the vCPUs' time, at its highest")
             }
         }
     }
@@ -65,7 +67,7 @@ struct Tiles {
 
     private func throttle(_ source: MigrationTimelineReport) -> String {
         let highest = source.samples.map(\.throttlePercent).max() ?? 0
-        return highest > 0 ? "\(highest) %" : "none"
+        return highest > 0 ? Quantity.percent.text(Double(highest)) : "none"
     }
 
     private func tile(_ name: String, _ title: String, _ value: String, _ note: String) -> Markup {

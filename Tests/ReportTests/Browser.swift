@@ -89,6 +89,11 @@ struct Browser {
             if (parseFloat(page.defaultView.getComputedStyle(text).fontSize) < 11)
               faults.push('too small: ' + name(text));
           }
+          for (const element of all('body *')) {
+            if (element.closest('svg') || element.closest('.wide')) continue;
+            if (box(element).right > root.clientWidth + 1)
+              faults.push('beyond the window: ' + element.tagName + ' ' + name(element));
+          }
           for (const kind of ['time', 'tick'])
             for (const drawing of all('svg')) {
               const boxes = [...drawing.querySelectorAll('text.' + kind)].map(box);

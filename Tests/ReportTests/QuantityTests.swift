@@ -48,7 +48,10 @@ import Testing
         #expect(Amount.bytes(.max) == "16 EiB")
         #expect(Amount.time(milliseconds: 0.8) == "800 us")
         #expect(Amount.time(milliseconds: 12_345) == "12.3 s")
+        #expect(Amount.time(milliseconds: 3_600_000) == "60 min")
+        #expect(Amount.time(milliseconds: 9_000_000) == "2.5 h")
+        #expect(Amount.time(milliseconds: 180_000_000) == "2.08 d")
         #expect(!Amount.time(milliseconds: -5).isEmpty)
-        #expect(!Amount.time(milliseconds: .infinity).isEmpty)
+        #expect(Amount.time(milliseconds: .infinity) == "years")
     }
 }
