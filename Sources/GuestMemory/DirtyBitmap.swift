@@ -52,6 +52,21 @@ struct DirtyBitmap: ~Copyable, @unchecked Sendable {
         unsafe words[index].load(ordering: .relaxed)
     }
 
+    /// Clears marks; the caller has checked that the region has the pages, and reads them afterwards.
+    @inline(__always)
+    borrowing func clear(_ pages: Range<Int>) {
+        var page = pages.lowerBound
+        while page < pages.upperBound {
+            let bit = page % 64
+            let run = min(64 - bit, pages.upperBound - page)
+            let mask = (run == 64 ? ~0 : (UInt64(1) << UInt64(run)) - 1) << UInt64(bit)
+            if unsafe words[page / 64].load(ordering: .relaxed) & mask != 0 {
+                _ = unsafe words[page / 64].bitwiseAnd(~mask, ordering: .sequentiallyConsistent)
+            }
+            page += run
+        }
+    }
+
     /// Takes the marks of 64 pages.
     @inline(__always)
     borrowing func take(word index: Int) -> UInt64 {

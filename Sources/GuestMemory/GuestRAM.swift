@@ -131,6 +131,21 @@ public final class GuestRAM: Sendable {
         }
     }
 
+    /// Forgets that those of a range of pages that are in a set were written, before they are read:
+    /// what was written up to now is read, and need not be read again.
+    public func forgetDirtyPages(
+        _ range: Range<Int>, of set: borrowing PageSet, inRegion index: Int
+    ) {
+        guard regions.indices.contains(index) else { return }
+        let pages = 0..<Int(clamping: regions[index].layout.size / trackedPageSize)
+        let end = range.clamped(to: pages).upperBound
+        var next = range.lowerBound
+        while let run = set.nextRun(from: next, inRegion: index), run.lowerBound < end {
+            regions[index].dirty.clear(run.clamped(to: next..<end))
+            next = run.upperBound
+        }
+    }
+
     /// Regions start at a huge page boundary of the address space, so that the kernel can back
     /// them with huge pages where it is allowed to.
     private static let alignment = HugePageSize.twoMebibytes.rawValue

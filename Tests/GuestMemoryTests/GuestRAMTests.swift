@@ -60,6 +60,27 @@ private func range(_ start: UInt64, _ length: UInt64) throws -> GuestRange {
         #expect(pages.isEmpty == true)
     }
 
+    /// Pages of the set, in the range: others stay recorded, and what is written later is.
+    @Test func whatIsForgottenIsNotCollectedUntilItIsWrittenAgain() throws {
+        let memory = try makeRAM()
+        for page in 0..<200 as Range<UInt64> {
+            try memory.store(page, at: GuestAddress(page * 4096))
+        }
+        var sent = PageSet(layouts: memory.layouts)
+        sent.insert(pages: 10..<150, inRegion: 0)
+
+        memory.forgetDirtyPages(64..<192, of: sent, inRegion: 0)
+        try memory.store(UInt64(1), at: GuestAddress(100 * 4096))
+        memory.forgetDirtyPages(0..<64, of: sent, inRegion: 7)
+
+        var pages = PageSet(layouts: memory.layouts)
+        memory.collectDirtyPages(into: &pages)
+        #expect(pages.nextRun(from: 0, inRegion: 0) == 0..<64)
+        #expect(pages.nextRun(from: 64, inRegion: 0) == 100..<101)
+        #expect(pages.nextRun(from: 101, inRegion: 0) == 150..<200)
+        #expect(pages.count == 64 + 1 + 50)
+    }
+
     @Test func readingIsNotRecorded() throws {
         let memory = try makeRAM()
         _ = try memory.load(UInt64.self, at: GuestAddress(0))

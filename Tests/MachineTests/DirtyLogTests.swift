@@ -118,6 +118,27 @@ struct DirtyLogTests {
         log.stop()
     }
 
+    /// A page that was written again after it was collected, and before it is sent, is sent as it is
+    /// then: once.
+    @Test func pageThatIsWrittenAgainBeforeItIsForgottenIsNotCollectedAgain() throws {
+        let guest = try TestGuest(code: GuestProgram.count)
+        try #require(guest.platform.dirtyLog.mode != .byReading)
+        try guest.platform.startDirtyLog()
+        try guest.platform.start()
+        try waitForProgress(of: guest)
+        var pages = PageSet(layouts: guest.memory.layouts)
+        try guest.platform.collectDirtyLog(into: &pages)
+        try waitForProgress(of: guest)
+        try guest.platform.pause()
+
+        try forget(pages, of: guest)
+
+        let rest = try takeAll(of: guest)
+        let hasCounter = rest.contains(page: counterPage, inRegion: 0)
+        #expect(!hasCounter)
+        guest.platform.stopDirtyLog()
+    }
+
     // MARK: - Rings
 
     private static let hasRings: Bool = {

@@ -39,8 +39,8 @@ final class LoneSource: Sendable {
     var events: [MigrationEvent] { seen.withLock { $0 } }
 
     /// Writes to pages as the guest would, at a moment of the test's choice.
-    func dirtyPages() {
-        for page in 0..<1000 as Range<UInt64> {
+    func dirtyPages(_ pages: Range<UInt64> = 0..<1000) {
+        for page in pages {
             // Addresses inside the first region never fail.
             try? guest.memory.store(page, at: GuestAddress(page * 4096 + 64))
         }

@@ -58,6 +58,38 @@ import Transport
         #expect(try ends.differingPages() == [])
     }
 
+    // MARK: - Pages
+
+    /// Pages that the guest writes to in a round before their turn comes are sent as they are then,
+    /// and not once more in the next round.
+    @Test(arguments: [1, 2])
+    func pageThatIsWrittenAgainBeforeItsTurnIsSentOnce(connections: Int) throws {
+        let peer = try BaseDestination(takesManyConnections: true)
+        let source = try LoneSource(peer.listener.url, workload: .init(pagesPerSecond: 0))
+        // Before anything is answered: of a thousand pages two batches of each connection are under
+        // way at most.
+        let isWritten = Mutex(false)
+        peer.whenMemoryArrives {
+            isWritten.withLock { isWritten in
+                if !isWritten { source.dirtyPages(700..<1000) }
+                isWritten = true
+            }
+        }
+
+        let result = try source.move {
+            $0.connections = connections
+            // Batches of 512 KiB.
+            $0.bytesPerSecond = 4 << 20
+        }
+
+        guard case .moved = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        #expect(isWritten.withLock { $0 })
+        #expect(peer.memoryBytes == 1000 * trackedPageSize)
+    }
+
     // MARK: - Time
 
     /// The time is over while the first pass is under way: what is left of it is sent in the

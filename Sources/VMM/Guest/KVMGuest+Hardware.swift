@@ -49,6 +49,7 @@ extension KVMGuest: GuestHardware {
     func forgetDirtyPages(
         _ range: Range<Int>, of set: borrowing PageSet, inRegion index: Int
     ) throws(HardwareError) {
+        memory.forgetDirtyPages(range, of: set, inRegion: index)
         do throws(PlatformError) {
             try platform.forgetDirtyPages(range, of: set, inRegion: index)
         } catch {
