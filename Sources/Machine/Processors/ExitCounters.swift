@@ -1,7 +1,7 @@
 import KVM
 import Synchronization
 
-/// How often a processor left the guest for this process, by why.
+/// How often a processor left the guest for this process, by why, and how long it was held back.
 public struct ProcessorExits: Equatable, Sendable {
     /// The number of the processor.
     public var processor: UInt32
@@ -13,6 +13,8 @@ public struct ProcessorExits: Equatable, Sendable {
     public var interruptions: UInt64
     /// Anything else.
     public var others: UInt64
+    /// How long it slept so that the guest writes less while it is moved, in nanoseconds.
+    public var sleptNanoseconds: UInt64
 }
 
 /// Counts exits: written by the processor's thread, read by any other.
@@ -21,6 +23,7 @@ struct ExitCounters: ~Copyable, Sendable {
     private let memory = Atomic<UInt64>(0)
     private let interruptions = Atomic<UInt64>(0)
     private let others = Atomic<UInt64>(0)
+    private let sleptNanoseconds = Atomic<UInt64>(0)
 
     /// Counts one exit.
     func count(_ exit: KVMVirtualProcessor.Exit) {
@@ -32,12 +35,18 @@ struct ExitCounters: ~Copyable, Sendable {
         }
     }
 
+    /// Counts a sleep.
+    func countSleep(nanoseconds: UInt64) {
+        sleptNanoseconds.wrappingAdd(nanoseconds, ordering: .relaxed)
+    }
+
     /// What was counted.
     func values(of processor: UInt32) -> ProcessorExits {
         ProcessorExits(
             processor: processor, ports: ports.load(ordering: .relaxed),
             memory: memory.load(ordering: .relaxed),
             interruptions: interruptions.load(ordering: .relaxed),
-            others: others.load(ordering: .relaxed))
+            others: others.load(ordering: .relaxed),
+            sleptNanoseconds: sleptNanoseconds.load(ordering: .relaxed))
     }
 }

@@ -209,8 +209,10 @@ final class Processor: Sendable {
         }
         guard let sleep else { return false }
         if sleep > 0 {
+            let began = MonotonicInstant.now
             // It ends with its time, or because somebody wants the processor.
-            try? sleepEnd.wait(deadline: .now.advanced(byNanoseconds: sleep))
+            try? sleepEnd.wait(deadline: began.advanced(byNanoseconds: sleep))
+            exits.countSleep(nanoseconds: MonotonicInstant.now.nanoseconds(since: began))
         }
         return true
     }

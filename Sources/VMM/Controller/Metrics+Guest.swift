@@ -19,7 +19,7 @@ extension Metric {
         ]
     }
 
-    /// How often vCPUs needed the VMM.
+    /// How often vCPUs needed the VMM, and how long it held them back.
     static func processors(_ exits: [ProcessorExits]) -> [Metric] {
         var metric = Metric(
             .counter, "martlet_vcpu_exits_total",
@@ -32,7 +32,13 @@ extension Metric {
                 metric.add(Double(count), ["vcpu": "\(exit.processor)", "reason": reason])
             }
         }
-        return [metric]
+        var sleep = Metric(
+            .counter, "martlet_vcpu_throttled_seconds_total",
+            "Time for which a vCPU was held back so that migrations converge.")
+        for exit in exits {
+            sleep.add(Double(exit.sleptNanoseconds) * 1e-9, ["vcpu": "\(exit.processor)"])
+        }
+        return [metric, sleep]
     }
 
     /// What devices have counted.
