@@ -32,6 +32,36 @@ import Transport
         #expect(try ends.differingPages() == [])
     }
 
+    /// What compression and zeros saved is in the progress and in the timeline, over whichever
+    /// connection it went.
+    @Test(arguments: [1, 2])
+    func whatWasSavedIsTold(connections: Int) throws {
+        let ends = try TwoEnds(
+            temporarySocket("content-saved"), workload: .init(pagesPerSecond: 0))
+        // 64 pages that compress to next to nothing, and as many that were touched and are zero.
+        let memory = ends.source.memory
+        for page in 0..<128 as Range<UInt64> {
+            let bytes = [UInt8](repeating: page < 64 ? 0xA5 : 0, count: 4096)
+            try memory.write(bytes, at: GuestAddress((4 << 30) + page * 4096))
+        }
+        var options = MigrationOptions(destination: ends.listener.url)
+        options.connections = connections
+        options.compression = .zstd
+
+        let result = try ends.move(options)
+
+        guard case .moved(let summary) = result else {
+            Issue.record("the source says \(result)")
+            return
+        }
+        let progress = ends.sourceControl.progress()
+        #expect(progress.bytesSent == summary.memoryBytes)
+        #expect(progress.bytesSaved > 60 * 4096 && progress.bytesSaved < progress.bytesSent)
+        #expect(progress.bytesZero >= 64 * 4096)
+        let last = try #require(ends.sourceControl.timeline().samples.last)
+        #expect((last.bytesSaved, last.bytesZero) == (progress.bytesSaved, progress.bytesZero))
+    }
+
     @Test func pausedGuestMovesWithItsMemory() throws {
         let ends = try TwoEnds(temporarySocket("content-paused"))
         var options = MigrationOptions(destination: ends.listener.url)

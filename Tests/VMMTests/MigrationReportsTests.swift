@@ -15,6 +15,8 @@ import Testing
         progress.dirtyBytesPerSecond = 6
         progress.predictedBlackoutNanoseconds = 7_000_000
         progress.elapsedMilliseconds = 8
+        progress.bytesSaved = 9
+        progress.bytesZero = 10
 
         let report = MigrationProgressReport(progress)
 
@@ -27,6 +29,7 @@ import Testing
         #expect(report.dirtyRateBytesPerSecond == 6)
         #expect(report.predictedBlackoutMilliseconds == 7)
         #expect(report.elapsedMilliseconds == 8)
+        #expect((report.bytesSaved, report.bytesZero) == (9, 10))
         #expect(report.result == nil)
     }
 

@@ -31,7 +31,8 @@ import Testing
 
     private func sample(at: UInt64, sent: UInt64) -> MigrationTimeline.Sample {
         MigrationTimeline.Sample(
-            at: at, bytesSent: sent, bytesRemaining: 4, dirtyBytesPerSecond: 5,
+            at: at, bytesSent: sent, bytesSaved: 9, bytesZero: 10, bytesRemaining: 4,
+            dirtyBytesPerSecond: 5,
             predictedBlackoutMilliseconds: 6, throttlePercent: 7, connections: 8)
     }
 
@@ -50,6 +51,7 @@ import Testing
         #expect(report.samples.map(\.rateBytesPerSecond) == [0, 4000, 0, 0])
         let sample = try #require(report.samples.last)
         #expect((sample.bytesSent, sample.bytesRemaining) == (2000, 4))
+        #expect((sample.bytesSaved, sample.bytesZero) == (9, 10))
         #expect((sample.dirtyRateBytesPerSecond, sample.throttlePercent) == (5, 7))
         #expect(sample.predictedBlackoutMilliseconds == 6 && sample.connections == 8)
         #expect(report.notes.first?.text == "so" && report.missingNotes == 7)

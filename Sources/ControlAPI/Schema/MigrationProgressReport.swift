@@ -10,6 +10,10 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
     public var bytesTotal: UInt64 = 0
     /// Bytes sent, or received at the destination, so far, with pages sent again.
     public var bytesSent: UInt64 = 0
+    /// Bytes of those that did not go over the wire because they were compressed; at the source.
+    public var bytesSaved: UInt64 = 0
+    /// Bytes of memory that were told as zeros instead of being sent; at the source.
+    public var bytesZero: UInt64 = 0
     /// Bytes of memory that are still to send.
     public var bytesRemaining: UInt64 = 0
     /// Bytes per second that pass at present.
@@ -43,6 +47,8 @@ public struct MigrationProgressReport: Codable, Equatable, Sendable {
         case phase, iteration
         case bytesTotal = "bytes_total"
         case bytesSent = "bytes_sent"
+        case bytesSaved = "bytes_saved"
+        case bytesZero = "bytes_zero"
         case bytesRemaining = "bytes_remaining"
         case rateBytesPerSecond = "rate_bytes_per_second"
         case dirtyRateBytesPerSecond = "dirty_rate_bytes_per_second"

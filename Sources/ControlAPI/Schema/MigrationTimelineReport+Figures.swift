@@ -47,6 +47,10 @@ extension MigrationTimelineReport {
         public var atMilliseconds: Double
         /// Bytes sent, or received at the destination, so far.
         public var bytesSent: UInt64 = 0
+        /// Bytes of those that did not go over the wire because they were compressed.
+        public var bytesSaved: UInt64 = 0
+        /// Bytes of memory that were told as zeros instead of being sent.
+        public var bytesZero: UInt64 = 0
         /// Bytes that the pass still had to send.
         public var bytesRemaining: UInt64 = 0
         /// Bytes per second since the sample before.
@@ -69,6 +73,8 @@ extension MigrationTimelineReport {
             case connections
             case atMilliseconds = "at_ms"
             case bytesSent = "bytes_sent"
+            case bytesSaved = "bytes_saved"
+            case bytesZero = "bytes_zero"
             case bytesRemaining = "bytes_remaining"
             case rateBytesPerSecond = "rate_bytes_per_second"
             case dirtyRateBytesPerSecond = "dirty_rate_bytes_per_second"

@@ -30,6 +30,10 @@ public struct MigrationProgress: Hashable, Sendable {
     public var bytesTotal: UInt64 = 0
     /// Bytes of memory that were sent or received, all rounds together.
     public var bytesSent: UInt64 = 0
+    /// Bytes of those that did not go over the wire because they were compressed.
+    public var bytesSaved: UInt64 = 0
+    /// Bytes of memory that were told as zeros instead of being sent.
+    public var bytesZero: UInt64 = 0
     /// Bytes that this round still has to send.
     public var bytesRemaining: UInt64 = 0
     /// Measured rate of sending, in bytes per second; 0 before it is known.

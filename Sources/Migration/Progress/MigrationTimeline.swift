@@ -35,6 +35,10 @@ public struct MigrationTimeline: Hashable, Sendable {
         public var at: UInt64
         /// Bytes of memory that were sent or received.
         public var bytesSent: UInt64
+        /// Bytes of those that did not go over the wire because they were compressed.
+        public var bytesSaved: UInt64 = 0
+        /// Bytes of memory that were told as zeros instead of being sent.
+        public var bytesZero: UInt64 = 0
         /// Bytes that the round still had to send.
         public var bytesRemaining: UInt64
         /// Rate at which the guest wrote to pages, from the last round.

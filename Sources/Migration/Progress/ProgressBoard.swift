@@ -49,6 +49,25 @@ final class ProgressBoard: Sendable {
         }
     }
 
+    /// Contents of memory were sent.
+    ///
+    /// - Parameter stored: the bytes that went over the wire for them.
+    func sent(_ bytes: UInt64, stored: UInt64) {
+        update {
+            $0.bytesSent += bytes
+            $0.bytesSaved += bytes - min(bytes, stored)
+            $0.bytesRemaining -= min($0.bytesRemaining, bytes)
+        }
+    }
+
+    /// Memory was told as zeros.
+    func sentZeros(_ bytes: UInt64) {
+        update {
+            $0.bytesZero += bytes
+            $0.bytesRemaining -= min($0.bytesRemaining, bytes)
+        }
+    }
+
     /// Enters a step; one of the last ones stops the clock.
     func enter(_ phase: MigrationProgress.Phase, at now: MonotonicInstant) {
         state.withLock {

@@ -78,7 +78,8 @@ struct TimelineRecorder {
         of progress: MigrationProgress, at now: UInt64
     ) -> MigrationTimeline.Sample {
         MigrationTimeline.Sample(
-            at: now, bytesSent: progress.bytesSent, bytesRemaining: progress.bytesRemaining,
+            at: now, bytesSent: progress.bytesSent, bytesSaved: progress.bytesSaved,
+            bytesZero: progress.bytesZero, bytesRemaining: progress.bytesRemaining,
             dirtyBytesPerSecond: progress.dirtyBytesPerSecond,
             predictedBlackoutMilliseconds: progress.predictedBlackoutNanoseconds.map {
                 $0 / 1_000_000

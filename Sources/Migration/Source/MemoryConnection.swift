@@ -80,7 +80,8 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
         let batch = try encoder.encode(table, contents, guestStands: guestStands)
         let sent = SentContents(method: batch.method, byteCount: table.contentLength)
         // What goes over the wire counts, not what it is made of.
-        pace.awaitTurn(batch.blocks?.storedBytes ?? table.contentLength)
+        let stored = batch.blocks?.storedBytes ?? table.contentLength
+        pace.awaitTurn(stored)
         if let blocks = batch.blocks {
             try send(
                 .memoryBlocks, table, blocks.format, tables: blocks.tables,
@@ -89,15 +90,12 @@ final class MemoryConnection<Connection: Channel>: MemorySink {
             try send(.memory, table, nil, tables: table.bytes, contents: contents, sent)
         }
         contentBytes &+= table.contentLength
-        board.update {
-            $0.bytesSent += table.contentLength
-            $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength)
-        }
+        board.sent(table.contentLength, stored: stored)
     }
 
     func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
         try send(.zeroRanges, table, nil, tables: table.bytes, contents: [], nil)
-        board.update { $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength) }
+        board.sentZeros(table.contentLength)
     }
 
     func finish() throws(MigrationError) {

@@ -174,7 +174,8 @@ extension SourceSession: MemorySink {
         // While the destination works on the batch before.
         let encoded = try encoder.encode(table, contents, guestStands: guestStands)
         try finish()
-        pace.awaitTurn(encoded.blocks?.storedBytes ?? table.contentLength)
+        let stored = encoded.blocks?.storedBytes ?? table.contentLength
+        pace.awaitTurn(stored)
         let began = network.now
         let awaitsAnswer: Bool
         if let blocks = encoded.blocks {
@@ -189,10 +190,7 @@ extension SourceSession: MemorySink {
             awaitsAnswer
             ? Batch(began: began, bytes: table.contentLength, method: encoded.method) : nil
         memoryBytes += table.contentLength
-        control.board.update {
-            $0.bytesSent += table.contentLength
-            $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength)
-        }
+        control.board.sent(table.contentLength, stored: stored)
     }
 
     func beginZeros(_ table: MemoryRangeTable) throws(MigrationError) {
@@ -201,9 +199,7 @@ extension SourceSession: MemorySink {
         let awaitsAnswer = try begin(
             .zeroRanges(rangeCount: table.count), payload: table.bytes)
         batch = awaitsAnswer ? Batch(began: began, bytes: 0) : nil
-        control.board.update {
-            $0.bytesRemaining -= min($0.bytesRemaining, table.contentLength)
-        }
+        control.board.sentZeros(table.contentLength)
     }
 
     func finish() throws(MigrationError) {

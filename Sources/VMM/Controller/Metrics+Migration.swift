@@ -23,6 +23,13 @@ extension Metric {
                 "Memory that the migration has sent or received, with pages sent again.",
                 progress.bytesSent),
             Metric(
+                .gauge, "martlet_migration_saved_bytes",
+                "Memory that was sent and did not go over the wire because it was compressed.",
+                progress.bytesSaved),
+            Metric(
+                .gauge, "martlet_migration_zero_bytes",
+                "Memory that was told as zeros instead of being sent.", progress.bytesZero),
+            Metric(
                 .gauge, "martlet_migration_remaining_bytes",
                 "Memory that the present round has still to send.", progress.bytesRemaining),
             Metric(

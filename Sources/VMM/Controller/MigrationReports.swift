@@ -10,6 +10,8 @@ extension MigrationProgressReport {
         iteration = progress.iteration
         bytesTotal = progress.bytesTotal
         bytesSent = progress.bytesSent
+        bytesSaved = progress.bytesSaved
+        bytesZero = progress.bytesZero
         bytesRemaining = progress.bytesRemaining
         rateBytesPerSecond = progress.bytesPerSecond
         dirtyRateBytesPerSecond = progress.dirtyBytesPerSecond

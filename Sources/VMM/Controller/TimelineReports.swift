@@ -52,6 +52,8 @@ extension MigrationTimelineReport.Sample {
     fileprivate init(_ sample: MigrationTimeline.Sample, after before: MigrationTimeline.Sample?) {
         self.init(atMilliseconds: milliseconds(sample.at))
         bytesSent = sample.bytesSent
+        bytesSaved = sample.bytesSaved
+        bytesZero = sample.bytesZero
         bytesRemaining = sample.bytesRemaining
         if let before, sample.at > before.at, sample.bytesSent > before.bytesSent {
             rateBytesPerSecond = perSecond(
