@@ -83,7 +83,9 @@ final class PreCopyWatch: Sendable {
         return min(max(Self.shortestGrace, slowest &* 4), Self.longestGrace)
     }
 
-    private static let shortestGrace: UInt64 = 1_000_000_000
+    /// What it gets at least, in nanoseconds: 3 s, so that a destination on a busy host is not taken
+    /// for a dead one.
+    private static let shortestGrace: UInt64 = 3_000_000_000
 
     /// How long the destination has been silent, in nanoseconds.
     var silence: UInt64 { clock().nanoseconds(since: state.withLock { $0.lastAnswer }) }
