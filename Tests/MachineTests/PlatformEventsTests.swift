@@ -6,7 +6,7 @@ import Testing
 
 @testable import Machine
 
-/// Slots that the guest has ejected.
+/// What the guest has ejected, or said.
 private final class Ejections: Sendable {
     let slots = Mutex<[Int]>([])
     var all: [Int] { slots.withLock { $0 } }
@@ -34,6 +34,19 @@ private final class Ejections: Sendable {
         #expect(interrupt.takeOnItsWay())
         #expect(read(0) == 1)
         #expect(read(0) == 0)
+    }
+
+    /// However often a guest says so, its VMM does not get slower or larger.
+    @Test func guestMayLoadItsCrashKernelAgainAndAgain() {
+        let ejections = Ejections()
+        let port = PanicPort {}
+        port.setCrashKernelHandler { ejections.slots.withLock { $0 = [($0.first ?? 0) + 1] } }
+        for _ in 0..<100_000 { port.write(offset: 0, width: 1, value: 2) }
+        #expect(ejections.all == [100_000])
+        let hotPlug = events.hotPlug
+        hotPlug.onEject { _ in ejections.slots.withLock { $0 = [$0[0] - 1] } }
+        for _ in 0..<100_000 { ports.write(at: 0x61c, width: 4, value: 1 << 6) }
+        #expect(ejections.all == [0])
     }
 
     @Test func slotsAreToldUntilTheyAreRead() {

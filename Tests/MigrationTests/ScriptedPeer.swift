@@ -106,12 +106,12 @@ final class BaseDestination: Sendable {
 
     private final class SeenBox: Sendable {
         let seen = Mutex(Seen())
-        let reaction = Mutex<(@Sendable () -> Void)?>(nil)
+        let reactions = Mutex<[@Sendable () -> Void]>([])
     }
 
     /// Does something whenever memory has arrived, before it is answered.
     func whenMemoryArrives(_ body: @escaping @Sendable () -> Void) {
-        box.reaction.withLock { $0 = body }
+        box.reactions.withLock { $0 = [body] }
     }
 
     var commands: [UInt8] { box.seen.withLock { $0.commands } }
@@ -145,7 +145,7 @@ final class BaseDestination: Sendable {
                 }
                 try peer.skip(content)
                 box.seen.withLock { $0.memoryBytes += UInt64(content) }
-                box.reaction.withLock { $0 }?()
+                for reaction in box.reactions.withLock({ $0 }) { reaction() }
                 if delay > 0 {
                     HostNetwork(allowsPlainTCP: false).sleep(
                         until: .after(milliseconds: delay), unless: nil)

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Testing
 
 @testable import Migration
@@ -26,6 +27,14 @@ import Testing
         let gaps = zip(samples, samples.dropFirst()).map { $1.at - $0.at }
         #expect(try #require(gaps.min()) * 2 >= #require(gaps.max()))
         for sample in samples { #expect(sample.bytesSent == sample.at / Self.millisecond) }
+    }
+
+    /// Each batch that is sent asks for the time: that must cost as much at the end as at first.
+    @Test func boardOfALongMigrationDoesNotGetSlower() {
+        let board = ProgressBoard(phase: .memory)
+        board.begin(.memory) { .now }
+        for _ in 0..<300_000 { board.sent(1, stored: 1) }
+        #expect(board.snapshot(at: .now).bytesSent == 300_000)
     }
 
     @Test func samplesOfAShortMigrationAreAllKept() {

@@ -23,7 +23,7 @@ final class TwoEnds: Sendable {
     private let result = Mutex<DestinationResult?>(nil)
     private let thread = Mutex<WorkerThread?>(nil)
     private let clocks = Mutex<[SimulatedClock]>([])
-    private let reaction = Mutex<(@Sendable (MigrationEvent) -> Void)?>(nil)
+    private let reactions = Mutex<[@Sendable (MigrationEvent) -> Void]>([])
 
     /// How the destination ended.
     enum DestinationResult: Equatable {
@@ -108,7 +108,7 @@ final class TwoEnds: Sendable {
 
     /// Does something on the source's thread with each of its events.
     func whenSource(_ body: @escaping @Sendable (MigrationEvent) -> Void) {
-        reaction.withLock { $0 = body }
+        reactions.withLock { $0 = [body] }
     }
 
     /// Moves the guest, which runs before.
@@ -137,7 +137,7 @@ final class TwoEnds: Sendable {
             options: options, network: network, control: sourceControl,
             observer: { event in
                 self.sourceEvents.withLock { $0.append(event) }
-                self.reaction.withLock { $0 }?(event)
+                for reaction in self.reactions.withLock({ $0 }) { reaction(event) }
             },
             logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))
         return switch migration.run(guest) {

@@ -23,7 +23,13 @@ final class EventRegisters: BusDevice {
 
     private let interrupt: InterruptLine
     private let state = Mutex(PlatformEventsState())
-    private let ejectHandler = Mutex<(@Sendable (Int) -> Void)?>(nil)
+    private let ejectHandler = Mutex<EjectHandler?>(nil)
+
+    /// A structure: a bare function would be wrapped once more each time that it is read through a
+    /// generic type, as often as the guest likes.
+    private struct EjectHandler {
+        var call: @Sendable (Int) -> Void
+    }
 
     init(interrupt: InterruptLine) {
         self.interrupt = interrupt
@@ -50,7 +56,7 @@ final class EventRegisters: BusDevice {
     }
 
     func setEjectHandler(_ handler: @escaping @Sendable (Int) -> Void) {
-        ejectHandler.withLock { $0 = handler }
+        ejectHandler.withLock { $0 = EjectHandler(call: handler) }
     }
 
     /// What is saved. Nothing of the guest runs meanwhile.
@@ -82,7 +88,7 @@ final class EventRegisters: BusDevice {
             state.leaving &= ~UInt32(truncatingIfNeeded: value)
         }
         guard let handler = ejectHandler.withLock({ $0 }) else { return }
-        for slot in slots { handler(slot) }
+        for slot in slots { handler.call(slot) }
     }
 
     private static func take(_ register: inout UInt32) -> UInt32 {

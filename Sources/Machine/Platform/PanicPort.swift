@@ -8,14 +8,20 @@ final class PanicPort: BusDevice {
     private static let crashKernelLoaded: UInt64 = 1 << 1
 
     private let onPanic: @Sendable () -> Void
-    private let crashKernelHandler = Mutex<(@Sendable () -> Void)?>(nil)
+    private let crashKernelHandler = Mutex<Handler?>(nil)
+
+    /// A structure: a bare function would be wrapped once more each time that it is read through a
+    /// generic type, as often as the guest likes.
+    private struct Handler {
+        var call: @Sendable () -> Void
+    }
 
     init(onPanic: @escaping @Sendable () -> Void) {
         self.onPanic = onPanic
     }
 
     func setCrashKernelHandler(_ handler: @escaping @Sendable () -> Void) {
-        crashKernelHandler.withLock { $0 = handler }
+        crashKernelHandler.withLock { $0 = Handler(call: handler) }
     }
 
     /// The events that can be told.
@@ -27,7 +33,7 @@ final class PanicPort: BusDevice {
         if value & Self.panicked != 0 {
             onPanic()
         } else if value & Self.crashKernelLoaded != 0 {
-            crashKernelHandler.withLock { $0 }?()
+            crashKernelHandler.withLock { $0 }?.call()
         }
     }
 }

@@ -31,13 +31,19 @@ final class Processor: Sendable {
         var owesSleep: UInt64 = 0
     }
 
+    /// A structure: a bare function would be wrapped once more each time that it is read through a
+    /// generic type.
+    private struct DirtyRingCare {
+        var empty: @Sendable () -> Void
+    }
+
     /// What it left the guest for.
     let exits = ExitCounters()
 
     private let ports: IOBus
     private let memory: IOBus
     private let report: @Sendable (GuestEvent) -> Void
-    private let emptyDirtyRing = Mutex<(@Sendable () -> Void)?>(nil)
+    private let dirtyRing = Mutex<DirtyRingCare?>(nil)
     private let control = Mutex(Control())
     private let thread = Mutex<WorkerThread?>(nil)
     private let wakeUp: EventDescriptor
@@ -64,7 +70,7 @@ final class Processor: Sendable {
 
     /// Says who makes room in the ring of written pages, on the processor's thread.
     func whenDirtyRingIsFull(_ body: @escaping @Sendable () -> Void) {
-        emptyDirtyRing.withLock { $0 = body }
+        dirtyRing.withLock { $0 = DirtyRingCare(empty: body) }
     }
 
     /// Starts the thread. It keeps this object alive until `end`.
@@ -239,7 +245,7 @@ final class Processor: Sendable {
         case .interrupted, .interruptWindow, .endOfInterrupt:
             break
         case .dirtyRingFull:
-            emptyDirtyRing.withLock { $0 }?()
+            dirtyRing.withLock { $0 }?.empty()
         case .systemEvent(let kind):
             return systemEvent(kind)
         case .halted, .shutDown, .entryFailed, .internalError, .other:

@@ -21,8 +21,14 @@ final class ProgressBoard: Sendable {
 
     private let state: Mutex<State>
 
+    /// In a structure: a bare function would be wrapped once more each time that it is read through
+    /// a generic type, until calling it overflows the stack.
+    private struct Time {
+        var now: Clock
+    }
+
     /// Asked before the state is locked, as it may have a lock of its own.
-    private let clock = Mutex<Clock?>(nil)
+    private let clock = Mutex<Time?>(nil)
 
     init(phase: MigrationProgress.Phase) {
         state = Mutex(State(progress: MigrationProgress(phase: phase)))
@@ -31,7 +37,7 @@ final class ProgressBoard: Sendable {
     /// Starts the clock with the first step.
     func begin(_ phase: MigrationProgress.Phase, _ clock: @escaping Clock) {
         let now = clock()
-        self.clock.withLock { $0 = clock }
+        self.clock.withLock { $0 = Time(now: clock) }
         state.withLock {
             $0.start = now
             $0.progress.phase = phase
@@ -93,7 +99,7 @@ final class ProgressBoard: Sendable {
     }
 
     /// The present time; nil before the migration has begun.
-    private var time: MonotonicInstant? { clock.withLock { $0 }?() }
+    private var time: MonotonicInstant? { clock.withLock { $0 }?.now() }
 }
 
 // MARK: - The timeline
