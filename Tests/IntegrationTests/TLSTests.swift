@@ -279,7 +279,8 @@ private final class Strangers: Sendable {
             sockets.append(
                 Stranger(
                     try StreamSocket.connect(
-                        to: SocketAddress.resolve(address), deadline: .after(milliseconds: 120_000)))
+                        to: SocketAddress.resolve(address), deadline: .after(milliseconds: 120_000))
+                )
             )
         }
         self.sockets = Mutex(sockets)
