@@ -152,6 +152,13 @@ migrate_tcp() {
     migrate "$from" "$to" "tcp:${ADDRESS:-127.0.0.1}:$PORT" "$@"
 }
 
+# migrate_tls FROM TO: the same over four connections, each protected.
+migrate_tls() {
+    # The machine's clock may be older than the certificates.
+    date -s "@$(stat -c %Y /art/tls/client-cert.pem)" >/dev/null
+    RECEIVE_OPTIONS=tls_dir=/art/tls migrate_tcp "$@" tls_dir=/art/tls connections=4
+}
+
 # migrate_local FROM TO: hands a guest over to a new VMM on the same host.
 migrate_local() {
     local from="$1" to="$2"
@@ -175,9 +182,10 @@ joined() {
     echo "$*"
 }
 
-# receive NAME URL: makes a VMM wait for a guest, in the background.
+# receive NAME URL: makes a VMM wait for a guest, in the background. RECEIVE_OPTIONS are more of what
+# it is told.
 receive() {
-    ctl "$1" receive-migration "receiver_url=$2" >"$RUN/$1.receive.log" 2>&1 &
+    ctl "$1" receive-migration "receiver_url=$2${RECEIVE_OPTIONS:+,$RECEIVE_OPTIONS}" >"$RUN/$1.receive.log" 2>&1 &
     wait_for 20 "$1 to listen at $2" is_listening "$1"
 }
 
@@ -187,7 +195,7 @@ is_listening() {
 
 # in_phase NAME PHASE: whether the VMM's migration is in this phase.
 in_phase() {
-    ctl "$1" migration-progress --json | grep -q "$2"
+    ctl "$1" migration-progress --json | grep -q "\"phase\" *: *\"$2\""
 }
 
 # guest_send NAME COMMAND: starts a command in the guest and does not wait for an answer.

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 
+import certificates
 import images
 from machine import COMMAND_LINE, MEMORY, Gone, OuterMachine
 from packages import cache_folder
@@ -55,9 +56,10 @@ class Lab:
         shutil.copytree(HERE, os.path.join(art, "lab"))
         shutil.copy(martlet, os.path.join(art, "bin", "martlet"))
         shutil.copy(lodger, os.path.join(art, "bin", "lodger"))
-        ip = shutil.which("ip", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        shutil.copy(ip, os.path.join(art, "bin", "ip"))
-        images.copy_libraries(ip, os.path.join(art, "lib"))
+        for name in ("ip", "tc"):
+            tool = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+            shutil.copy(tool, os.path.join(art, "bin", name))
+            images.copy_libraries(tool, os.path.join(art, "lib"))
         images.copy_libraries(martlet, os.path.join(art, "lib"))
         shutil.copy(self.kernel, os.path.join(art, "vmlinux"))
         shutil.copy(self.packages.kernel, os.path.join(art, "vmlinuz"))
@@ -65,6 +67,7 @@ class Lab:
             file.write(guest.data())
         guest.file("on-disk", b"")
         guest.unpack(os.path.join(self.work, "root"))
+        certificates.make(os.path.join(art, "tls"))
         images.ext4(os.path.join(art, "root.img"), 64, os.path.join(self.work, "root"))
         images.ext4(os.path.join(art, "data.img"), 64)
         self.disk = os.path.join(self.work, "art.img")
