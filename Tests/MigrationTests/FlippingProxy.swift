@@ -35,10 +35,10 @@ final class FlippingProxy: Sendable {
     func start(connections: Int) throws {
         let acceptor = try WorkerThread(name: "proxy") { [self] _ in
             for _ in 0..<connections {
-                guard let near = try? listener.accept(deadline: .after(milliseconds: 30_000)),
+                guard let near = try? listener.accept(deadline: .after(milliseconds: 120_000)),
                     let far = try? StreamSocket.connect(
                         to: SocketAddress.resolve("127.0.0.1:\(port)"),
-                        deadline: .after(milliseconds: 5000))
+                        deadline: .after(milliseconds: 120_000))
                 else { return }
                 let pair = Pair(near: near, far: far)
                 let there = try? WorkerThread(name: "proxy-there") { [self] _ in

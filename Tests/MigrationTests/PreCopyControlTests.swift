@@ -40,7 +40,7 @@ import Transport
         options.bytesPerSecond = 4096
         let control = ends.sourceControl
         let lifter = try WorkerThread(name: "lifter") { _ in
-            let deadline = MonotonicInstant.after(milliseconds: 20_000)
+            let deadline = MonotonicInstant.after(milliseconds: 120_000)
             while control.progress().bytesSent == 0, !deadline.hasPassed {
                 HostNetwork(allowsPlainTCP: false).sleep(
                     until: .after(milliseconds: 10), unless: nil)
@@ -193,12 +193,15 @@ import Transport
         let seen = Mutex<[MigrationProgress]>([])
         let person = try WorkerThread(name: "person") { _ in
             let network = HostNetwork(allowsPlainTCP: false)
-            let deadline = MonotonicInstant.after(milliseconds: 20_000)
+            let deadline = MonotonicInstant.after(milliseconds: 120_000)
             while !control.progress().isHolding, !deadline.hasPassed {
                 network.sleep(until: .after(milliseconds: 5), unless: nil)
             }
             // Long enough for a migration that does not wait to be over.
             network.sleep(until: .after(milliseconds: 1200), unless: nil)
+            while mode == .preCopy, control.progress().iteration < 2, !deadline.hasPassed {
+                network.sleep(until: .after(milliseconds: 5), unless: nil)
+            }
             seen.withLock { $0 = [control.progress()] }
             if !source.isRunning { seen.withLock { $0 = [] } }
             _ = control.continueMigration()
@@ -232,7 +235,7 @@ import Transport
         let control = ends.sourceControl
         let person = try WorkerThread(name: "person") { _ in
             let network = HostNetwork(allowsPlainTCP: false)
-            let deadline = MonotonicInstant.after(milliseconds: 20_000)
+            let deadline = MonotonicInstant.after(milliseconds: 120_000)
             while !control.progress().isHolding, !deadline.hasPassed {
                 network.sleep(until: .after(milliseconds: 5), unless: nil)
             }
@@ -255,7 +258,7 @@ import Transport
         options.holdsBeforeSwitchover = true
         let control = ends.sourceControl
         let person = try WorkerThread(name: "person") { _ in
-            let deadline = MonotonicInstant.after(milliseconds: 20_000)
+            let deadline = MonotonicInstant.after(milliseconds: 120_000)
             while !control.progress().isHolding, !deadline.hasPassed {
                 HostNetwork(allowsPlainTCP: false).sleep(
                     until: .after(milliseconds: 5), unless: nil)
