@@ -31,6 +31,9 @@ let modules: [Target] = [
     .target(name: "CLinux"),
     module("StateCoding", []),
     module("LinuxSystem", ["CLinux"]),
+    // Linked into the program, as CContents is below.
+    .target(name: "CSeccomp", linkerSettings: [.linkedLibrary(":libseccomp.a")]),
+    module("Confinement", ["CLinux", "CSeccomp", "LinuxSystem"]),
     module("KVM", ["CLinux", "LinuxSystem"]),
     module("GuestMemory", ["LinuxSystem"]),
     module("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),
@@ -67,7 +70,7 @@ let modules: [Target] = [
     module(
         "VMM",
         [
-            "StateCoding", "LinuxSystem", "KVM", "GuestMemory", "Machine", "Virtio",
+            "StateCoding", "LinuxSystem", "Confinement", "KVM", "GuestMemory", "Machine", "Virtio",
             "MigrationProtocol", "Transport", "TransportTLS", "Migration", "ControlAPI", log,
         ]),
     module("Report", ["ControlAPI"]),
@@ -75,8 +78,8 @@ let modules: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "LinuxSystem", "Machine", "Migration", "ControlAPI", "VMM", "Report", "Harness",
-            argumentParser, log,
+            "LinuxSystem", "Confinement", "Machine", "Migration", "ControlAPI", "VMM", "Report",
+            "Harness", argumentParser, log,
         ],
         swiftSettings: strict, linkerSettings: link),
     .executableTarget(
@@ -121,8 +124,13 @@ let protectedTargets = [
 ]
 
 let testTargets: [Target] = [
+    // Does what a filter allows or denies, in a process that may end by it.
+    .executableTarget(
+        name: "FilterProbe", dependencies: ["CLinux", "LinuxSystem", "Confinement"],
+        path: "Tests/FilterProbe", swiftSettings: strict, linkerSettings: link),
     tests("StateCoding", []),
     tests("LinuxSystem", ["CLinux"]),
+    tests("Confinement", ["CSeccomp", "LinuxSystem", "Harness", "FilterProbe"]),
     tests("KVM", ["LinuxSystem", "CLinux"]),
     tests("GuestMemory", ["LinuxSystem"]),
     tests("Machine", ["StateCoding", "LinuxSystem", "KVM", "GuestMemory"]),

@@ -7,6 +7,13 @@
 
 _Static_assert(CLINUX_O_DIRECT == O_DIRECT, "fcntl.h");
 _Static_assert(CLINUX_MADV_POPULATE_WRITE == MADV_POPULATE_WRITE, "sys/mman.h");
+_Static_assert(CLINUX_OFD_GETLK == F_OFD_GETLK && CLINUX_OFD_SETLK == F_OFD_SETLK, "fcntl.h");
+_Static_assert(CLINUX_ADD_SEALS == F_ADD_SEALS && CLINUX_GET_SEALS == F_GET_SEALS, "fcntl.h");
+_Static_assert(
+    CLINUX_THREAD_FLAGS
+        == (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
+            | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID),
+    "sched.h");
 
 const char *clinux_error_text(int number) { return strerrordesc_np(number); }
 
@@ -72,8 +79,8 @@ int clinux_accept(int fd) {
     return (int)negated(accept4(fd, (struct sockaddr *)0, (socklen_t *)0, SOCK_CLOEXEC));
 }
 
-int clinux_name_thread(pthread_t thread, const char *name) {
-    return -pthread_setname_np(thread, name);
+int clinux_name_own_thread(const char *name) {
+    return -pthread_setname_np(pthread_self(), name);
 }
 
 int clinux_unshare_descriptors(void) {

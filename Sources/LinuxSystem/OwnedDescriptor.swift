@@ -17,7 +17,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     /// Takes over a descriptor that is close-on-exec already.
-    init(owning rawValue: Int32, name: String) {
+    package init(owning rawValue: Int32, name: String) {
         self.rawValue = rawValue
         self.name = name
     }

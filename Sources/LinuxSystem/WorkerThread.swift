@@ -16,30 +16,24 @@ public final class WorkerThread: Sendable {
     private let joined = Mutex(false)
 
     /// Starts the thread.
+    ///
     /// - Parameters:
     ///   - name: For people: "vcpu0", "devices".
+    ///   - kind: What it is for. Nil in programs without filters of system calls: where there are
+    ///     filters, such a thread is refused.
     ///   - body: What it runs; its argument is signalled by `requestStop`.
     public init(
-        name: String, body: @escaping @Sendable (borrowing EventDescriptor) -> Void
+        name: String, kind: ThreadKind? = nil,
+        body: @escaping @Sendable (borrowing EventDescriptor) -> Void
     ) throws(SystemError) {
         _ = try WorkerThread.kickHandler.get()
-        let shared = Shared(stop: try EventDescriptor(name: "stop of \(name)"), body: body)
-        var thread = pthread_t()
-        let argument = unsafe Unmanaged.passRetained(shared)
-        // SAFETY: the retained reference goes to the new thread, which releases it; if there is no
-        // thread it is released here.
-        let result = unsafe pthread_create(&thread, nil, runWorker, argument.toOpaque())
-        guard result == 0 else {
-            unsafe argument.release()
-            throw SystemError("start", "thread \(name)", Errno(rawValue: result))
-        }
+        let starter = ThreadStarter.current
+        let shared = Shared(
+            name: name, kind: kind, starter: starter,
+            stop: try EventDescriptor(name: "stop of \(name)"), body: body)
+        thread = if let starter { try starter.start(shared) } else { try shared.launch() }
         self.name = name
         self.shared = shared
-        self.thread = thread
-        // A name that is too long would not be set at all.
-        let shortName = String(decoding: name.utf8.prefix(15), as: UTF8.self)
-        // SAFETY: the name is a terminated string for the length of the call.
-        _ = unsafe clinux_name_thread(thread, shortName)
     }
 
     deinit {
@@ -80,6 +74,15 @@ public final class WorkerThread: Sendable {
         }
     }
 
+    /// Gives up waiting for the thread, which runs as long as the process.
+    package func detach() {
+        let isFirst = joined.withLock { joined in
+            defer { joined = true }
+            return !joined
+        }
+        if isFirst { _ = pthread_detach(thread) }
+    }
+
     /// Installed once for the process, when the first thread is started.
     private static let kickHandler: Result<Void, SystemError> = {
         do throws(SystemError) {
@@ -91,17 +94,55 @@ public final class WorkerThread: Sendable {
     }()
 
     /// What the thread and its owner both hold.
-    fileprivate final class Shared: Sendable {
+    final class Shared: Sendable {
+        private let name: String
+        private let kind: ThreadKind?
+        private let starter: ThreadStarter?
         let stop: EventDescriptor
-        let body: @Sendable (borrowing EventDescriptor) -> Void
+        private let body: @Sendable (borrowing EventDescriptor) -> Void
         let finished = Mutex(false)
 
         init(
+            name: String, kind: ThreadKind?, starter: ThreadStarter?,
             stop: consuming EventDescriptor,
             body: @escaping @Sendable (borrowing EventDescriptor) -> Void
         ) {
+            self.name = name
+            self.kind = kind
+            self.starter = starter
             self.stop = stop
             self.body = body
+        }
+
+        /// Makes the thread, as a child of the calling one.
+        func launch() throws(SystemError) -> pthread_t {
+            if starter != nil, kind == nil {
+                throw SystemError(
+                    "start", "thread \(name)", .notPermitted,
+                    advice: "it is of no kind that a filter is known for")
+            }
+            var thread = pthread_t()
+            let argument = unsafe Unmanaged.passRetained(self)
+            // SAFETY: the retained reference goes to the new thread, which releases it; if there
+            // is no thread it is released here.
+            let result = unsafe pthread_create(&thread, nil, runWorker, argument.toOpaque())
+            guard result == 0 else {
+                unsafe argument.release()
+                throw SystemError("start", "thread \(name)", Errno(rawValue: result))
+            }
+            return thread
+        }
+
+        /// What the thread does.
+        fileprivate func run() {
+            clinux_mask_worker_signals()
+            // A name that is too long would not be set at all.
+            let shortName = String(decoding: name.utf8.prefix(15), as: UTF8.self)
+            // SAFETY: the name is a terminated string for the length of the call.
+            _ = unsafe clinux_name_own_thread(shortName)
+            if let starter, let kind { starter.confine(kind, named: name) }
+            body(stop)
+            finished.withLock { $0 = true }
         }
     }
 }
@@ -109,10 +150,7 @@ public final class WorkerThread: Sendable {
 /// The first function on the new thread.
 private func runWorker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let argument = unsafe argument else { return nil }
-    // SAFETY: the reference that the initializer retained for this thread.
-    let shared = unsafe Unmanaged<WorkerThread.Shared>.fromOpaque(argument).takeRetainedValue()
-    clinux_mask_worker_signals()
-    shared.body(shared.stop)
-    shared.finished.withLock { $0 = true }
+    // SAFETY: the reference that `launch` retained for this thread.
+    unsafe Unmanaged<WorkerThread.Shared>.fromOpaque(argument).takeRetainedValue().run()
     return nil
 }

@@ -82,11 +82,11 @@ public struct HostNetwork: Network {
 
     /// Starts a thread which goes away by itself.
     public func spawn(
-        _ name: String, _ body: @escaping @Sendable () -> Void
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let keeper = ThreadKeeper()
         keeper.keep(
-            try WorkerThread(name: name) { _ in
+            try WorkerThread(name: name, kind: kind) { _ in
                 body()
                 keeper.finish()
             })

@@ -38,7 +38,9 @@ public protocol Network: Sendable {
     func listen(on url: MigrationURL) throws(TransportError) -> Listener
 
     /// Runs a body on a thread of its own, which nobody waits for.
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError)
+    func spawn(
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError)
 }
 
 /// A place where connections arrive.

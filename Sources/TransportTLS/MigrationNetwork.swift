@@ -97,9 +97,9 @@ public struct MigrationNetwork: Network {
 
     /// Starts a thread which goes away by itself.
     public func spawn(
-        _ name: String, _ body: @escaping @Sendable () -> Void
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        try host.spawn(name, body)
+        try host.spawn(kind, name, body)
     }
 }
 

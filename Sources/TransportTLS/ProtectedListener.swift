@@ -37,7 +37,7 @@ final class ProtectedListener: Sendable {
         self.network = network
         self.report = report
         hasNews = try EventDescriptor(name: "protected connections")
-        try network.spawn("tls-accept") { self.acceptAll() }
+        try network.spawn(.acceptor, "tls-accept") { self.acceptAll() }
     }
 
     /// Waits for the next connection that is protected.
@@ -110,7 +110,7 @@ final class ProtectedListener: Sendable {
                 socket, peer: peer, credentials: protection.credentials, serverName: nil)
             register(channel)
             do throws(SystemError) {
-                try network.spawn("tls-handshake") {
+                try network.spawn(.receiver, "tls-handshake") {
                     self.protect(channel, from: address?.ipAddress)
                 }
             } catch {

@@ -43,9 +43,9 @@ struct GatheringNetwork: Network {
     }
 
     func spawn(
-        _ name: String, _ body: @escaping @Sendable () -> Void
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        try host.spawn(name, body)
+        try host.spawn(kind, name, body)
     }
 
     private final class Gathering: Sendable {

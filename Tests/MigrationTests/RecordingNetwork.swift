@@ -40,8 +40,10 @@ final class RecordingNetwork: Network {
         throw .notListening(url)
     }
 
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        try host.spawn(name, body)
+    func spawn(
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        try host.spawn(kind, name, body)
     }
 }
 

@@ -96,7 +96,8 @@ final class BaseDestination: Sendable {
                     channel.close(.abrupt)
                 }
                 if takesManyConnections {
-                    try? HostNetwork(allowsPlainTCP: false).spawn("base-connection", serve)
+                    try? HostNetwork(allowsPlainTCP: false).spawn(
+                        .receiver, "base-connection", serve)
                 } else {
                     serve()
                 }

@@ -14,6 +14,7 @@
 #include "CLinuxFiles.h"
 #include "CLinuxSockets.h"
 #include "CLinuxThreads.h"
+#include "CLinuxSeccomp.h"
 #include "CLinuxNetwork.h"
 #include "CLinuxKVM.h"
 

@@ -41,6 +41,10 @@ enum : unsigned long {
 enum : int {
     CLINUX_O_DIRECT = 040000,
     CLINUX_MADV_POPULATE_WRITE = 23,
+    CLINUX_OFD_GETLK = 36,
+    CLINUX_OFD_SETLK = 37,
+    CLINUX_ADD_SEALS = 1033,
+    CLINUX_GET_SEALS = 1034,
 };
 
 enum : int {

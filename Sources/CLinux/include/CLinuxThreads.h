@@ -25,7 +25,7 @@ static inline int clinux_install_kick(void) {
 /// Leaves the calling thread only the kick and the signals that report its own faults, so that
 /// signals for the process reach whoever waits for them.
 static inline void clinux_mask_worker_signals(void) {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
     sigset_t mask;
     sigfillset(&mask);
     for (size_t index = 0; index < sizeof own / sizeof own[0]; index++) {
@@ -35,8 +35,8 @@ static inline void clinux_mask_worker_signals(void) {
     pthread_sigmask(SIG_SETMASK, &mask, (sigset_t *)0);
 }
 
-/// Names a thread. -ERANGE for more than 15 bytes.
-int clinux_name_thread(pthread_t thread, const char *_Nonnull name);
+/// Names the calling thread. -ERANGE for more than 15 bytes.
+int clinux_name_own_thread(const char *_Nonnull name);
 
 /// Gives the calling thread a descriptor table of its own in which only 0, 1 and 2 are left; those
 /// of others are not even copied for a moment.

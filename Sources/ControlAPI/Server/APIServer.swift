@@ -29,7 +29,7 @@ public final class APIServer: Sendable {
             listener: listener, wake: try EventDescriptor(name: "API replies"), handler: handler,
             logger: logger, limits: limits)
         self.shared = shared
-        thread = try WorkerThread(name: "api") { stop in
+        thread = try WorkerThread(name: "api", kind: .api) { stop in
             do throws(SystemError) {
                 let loop = try ServerLoop(shared, stop: stop)
                 try loop.run()

@@ -28,7 +28,7 @@ public final class EventLoop: Sendable {
     ) throws(SystemError) {
         let core = Core(poller: try Poller())
         self.core = core
-        thread = try WorkerThread(name: name) { stop in
+        thread = try WorkerThread(name: name, kind: .devices) { stop in
             do throws(SystemError) {
                 try core.run(until: stop)
             } catch {

@@ -75,7 +75,9 @@ final class Processor: Sendable {
 
     /// Starts the thread. It keeps this object alive until `end`.
     func launch() throws(SystemError) {
-        let thread = try WorkerThread(name: "vcpu\(identifier)") { _ in self.obey() }
+        let thread = try WorkerThread(name: "vcpu\(identifier)", kind: .vcpu) { _ in
+            self.obey()
+        }
         self.thread.withLock { $0 = thread }
     }
 

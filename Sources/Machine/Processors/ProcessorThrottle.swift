@@ -48,7 +48,7 @@ final class ProcessorThrottle: Sendable {
         try state.withLock { (state) throws(SystemError) in
             state.percents = percents
             guard state.thread == nil else { return }
-            state.thread = try WorkerThread(name: "throttle") { [weak self] stop in
+            state.thread = try WorkerThread(name: "throttle", kind: .throttle) { [weak self] stop in
                 while self?.takePeriod() == true {
                     do throws(SystemError) {
                         try stop.wait(

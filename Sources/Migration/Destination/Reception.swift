@@ -57,7 +57,7 @@ final class Reception<Outside: Network>: Sendable {
         self.logger = logger
         do throws(SystemError) {
             arrival = try EventDescriptor(name: "arrival of a source")
-            try network.spawn("migrations") { [self] in acceptAll() }
+            try network.spawn(.acceptor, "migrations") { [self] in acceptAll() }
         } catch {
             throw .unsupported("Nobody can be received: \(error)")
         }
@@ -109,7 +109,7 @@ final class Reception<Outside: Network>: Sendable {
                 continue
             }
             do throws(SystemError) {
-                try network.spawn("visitor") { [self] in
+                try network.spawn(.receiver, "visitor") { [self] in
                     receive(connection)
                     leave()
                 }

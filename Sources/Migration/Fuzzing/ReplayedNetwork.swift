@@ -98,7 +98,9 @@ struct ReplayedNetwork: Network {
     }
 
     /// Runs the body at once: nothing waits here.
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    func spawn(
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
         body()
     }
 }

@@ -44,7 +44,7 @@ final class DigestWorkers<Outside: Network>: Sendable {
         do throws(SystemError) {
             progress = try EventDescriptor(name: "digests of memory")
             for number in 0..<min(Self.threadCount, chunks.count) {
-                try network.spawn("digest-\(number)") { [self] in work() }
+                try network.spawn(.digest, "digest-\(number)") { [self] in work() }
             }
         } catch {
             throw .unsupported("Guest memory cannot be verified: \(error)")

@@ -55,7 +55,9 @@ final class SimulatedNetwork: Network {
         return listener
     }
 
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    func spawn(
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
         try world.time.spawn(name, body)
     }
 }

@@ -50,7 +50,7 @@ final class MemoryConnectionMaker<Outside: Network>: Sendable {
         let (extensions, token) = (session.state.extensions, session.state.token)
         let (board, plan, pace) = (session.control.board, session.contents, session.pace)
         do throws(SystemError) {
-            try network.spawn("connect-\(index)") { [self] in
+            try network.spawn(.sender, "connect-\(index)") { [self] in
                 do throws(MigrationError) {
                     let connection = try Self.connect(network, url, within: limits)
                     let introduced = MemoryConnection(

@@ -93,7 +93,7 @@ final class MemoryWorkers<Outside: Network>: Sendable {
     private func launch() throws(SystemError) {
         for index in workers.indices {
             do throws(SystemError) {
-                try network.spawn("memory-\(index)") { [self] in work(index) }
+                try network.spawn(.sender, "memory-\(index)") { [self] in work(index) }
             } catch {
                 end(.abrupt)
                 throw error

@@ -36,7 +36,7 @@ final class IncomingTask: Sendable {
         self.control = control
         self.outcome = outcome
         self.reply = reply
-        thread = try WorkerThread(name: "migrate") { _ in
+        thread = try WorkerThread(name: "migrate", kind: .destination) { _ in
             outcome.value.put(migration.run())
             environment.queue.post(.migrationEnded)
         }

@@ -39,7 +39,7 @@ final class OutgoingTask: Sendable {
             let migration = OutgoingMigration<KVMGuest, MigrationNetwork>(
                 options: options, network: network, control: control,
                 observer: environment.events.report, logger: environment.logger)
-            let thread = try WorkerThread(name: "migrate") { stop in
+            let thread = try WorkerThread(name: "migrate", kind: .source) { stop in
                 transfer.run(migration, unless: stop)
                 environment.queue.post(.migrationEnded)
             }

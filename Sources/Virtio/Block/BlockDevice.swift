@@ -212,7 +212,7 @@ public final class BlockDevice: VirtioDevice {
             let worker = try makeQueue(activation, image, geometry)
             threads.append(
                 try WorkerThread.serving(
-                    queue, of: activation, name: "\(identifier) q\(queue.index)"
+                    queue, of: activation, name: "\(identifier) q\(queue.index)", kind: .disk
                 ) { chain in
                     queue.serve(&chain, until: stop, activation.notifier, worker.serve)
                 })

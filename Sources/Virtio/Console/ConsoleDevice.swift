@@ -166,7 +166,7 @@ public final class ConsoleDevice: VirtioDevice {
             receive: activation.queues[0], transmit: activation.queues[1], line: line,
             backlog: backlog, activation: activation, stop: stop)
         return [
-            try WorkerThread(name: identifier) { stop in
+            try WorkerThread(name: identifier, kind: .console) { stop in
                 var port = ConsolePort(parts)
                 do throws(SystemError) {
                     try port.run(stop: stop)

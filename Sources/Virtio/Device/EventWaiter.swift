@@ -50,10 +50,10 @@ extension WorkerThread {
     ///
     /// - Parameter serve: serves all requests there are with the chain that it is given.
     static func serving(
-        _ queue: DeviceQueue, of activation: DeviceActivation, name: String,
+        _ queue: DeviceQueue, of activation: DeviceActivation, name: String, kind: ThreadKind,
         _ serve: @escaping @Sendable (inout DescriptorChain) -> Void
     ) throws(SystemError) -> WorkerThread {
-        try WorkerThread(name: name) { stop in
+        try WorkerThread(name: name, kind: kind) { stop in
             var chain = DescriptorChain(memory: activation.memory)
             serve(&chain)
             do throws(SystemError) {

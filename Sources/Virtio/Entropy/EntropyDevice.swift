@@ -121,7 +121,8 @@ public final class EntropyDevice: VirtioDevice {
             return []
         }
         return [
-            try WorkerThread.serving(queue, of: activation, name: identifier) { [self] chain in
+            try WorkerThread.serving(queue, of: activation, name: identifier, kind: .entropy) {
+                [self] chain in
                 queue.serve(&chain, until: stop, activation.notifier) {
                     chain throws(VirtqueueError) in
                     guard !chain.writable.isEmpty else {

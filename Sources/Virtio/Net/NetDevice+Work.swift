@@ -28,7 +28,7 @@ extension NetDevice {
                 failures.tell(activation.notifier, "\(error)")
             }
             threads.append(
-                try WorkerThread(name: "\(identifier) q\(index)") { stop in
+                try WorkerThread(name: "\(identifier) q\(index)", kind: .net) { stop in
                     do throws(SystemError) {
                         var pair = try NetPair(port)
                         try pair.run(stop: stop)
