@@ -8,11 +8,24 @@ import Testing
 final class Lab: Sendable {
     private let temporary: TemporaryFolder
     private let network: LabSpace?
+    private let logs = Mutex<[String]>([])
 
     /// An empty folder, and a network with a tap.
     init() throws {
         temporary = try TemporaryFolder(prefix: "martlet-test")
         network = Prerequisites.hasNetworks ? try onOwnThread { try LabSpace() } : nil
+    }
+
+    /// A VMM that ended by its own filter is never what a test wants, also where it was to end
+    /// anyway.
+    deinit {
+        for path in logs.withLock({ $0 }) {
+            let bytes = try? OwnedDescriptor(opening: path).readAll(maximum: 1 << 20)
+            let lines = String(decoding: bytes ?? [], as: UTF8.self).split(separator: "\n")
+            for line in lines where line.contains("a system call that is denied to it") {
+                Issue.record("\(line)")
+            }
+        }
     }
 
     /// A path in the folder.
@@ -30,6 +43,7 @@ final class Lab: Sendable {
     ) throws -> MartletProcess {
         let executable = try #require(Prerequisites.executable)
         let folder = temporary.path
+        logs.withLock { $0.append("\(folder)/\(name).log") }
         return try inNetwork {
             try MartletProcess(
                 executable: executable, name: name, folder: folder, arguments: arguments,

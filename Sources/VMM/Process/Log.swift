@@ -23,17 +23,26 @@ public struct LogOptions: Sendable {
         }
     }
 
-    /// The logger of a process, with its own handler: nothing global is set.
-    public func makeLogger() throws(SystemError) -> Logger {
+    /// Opens what the log is written to.
+    public func open() throws(SystemError) -> SharedDescriptor {
         let output: OwnedDescriptor =
             if let file {
                 try OwnedDescriptor(opening: file, [.write, .create, .append])
             } else {
                 try StandardStream.error.duplicate()
             }
-        let start = MonotonicInstant.now
-        let shared = SharedDescriptor(output)
-        var logger = Logger(label: "martlet") { _ in LineLogHandler(output: shared, start: start) }
+        return SharedDescriptor(output)
+    }
+
+    /// The logger of a process, with its own handler: nothing global is set.
+    ///
+    /// - Parameters:
+    ///   - output: what `open` has opened.
+    ///   - start: when the clock of its lines began.
+    public func makeLogger(
+        to output: SharedDescriptor, since start: MonotonicInstant
+    ) -> Logger {
+        var logger = Logger(label: "martlet") { _ in LineLogHandler(output: output, start: start) }
         logger.logLevel = level
         return logger
     }

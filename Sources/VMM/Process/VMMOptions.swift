@@ -1,3 +1,4 @@
+public import Confinement
 public import ControlAPI
 
 /// What `martlet run` is told on its command line.
@@ -10,6 +11,8 @@ public struct VMMOptions: Sendable {
     public var log = LogOptions()
     /// A guest to boot at once; nil to wait for one by the API.
     public var guest: VmConfig?
+    /// Whether the threads have filters of system calls.
+    public var filters = FilterMode.enforced
     /// Whether guests may be moved to and from other hosts without encryption.
     public var allowsPlainTCP = false
 

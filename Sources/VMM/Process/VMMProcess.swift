@@ -1,3 +1,4 @@
+import Confinement
 import ControlAPI
 public import LinuxSystem
 import Logging
@@ -6,6 +7,9 @@ import Logging
 /// thread until the guest or somebody else ends it.
 public enum VMMProcess {
     /// Runs until the end.
+    ///
+    /// Nothing here starts programs. Who comes to do that forks a small launcher as the very first
+    /// step, and asks it over a socket: the filters deny `execve`, and would outlive it.
     ///
     /// Call it on the process's first thread, before there are others: signals that ask to end are
     /// taken out of their ordinary way for all threads that start afterwards.
@@ -16,10 +20,16 @@ public enum VMMProcess {
     public static func run(_ options: VMMOptions) throws(SystemError) -> Int32 {
         let start = MonotonicInstant.now
         let signals = try SignalDescriptor()
-        let logger = try options.log.makeLogger()
+        let log = try options.log.open()
+        let logger = options.log.makeLogger(to: log, since: start)
         var monitor: EventMonitor?
         if let option = options.eventMonitor {
             monitor = try EventMonitor(option, start: start)
+        }
+        // What starts programs, once there is something to start, is made before this.
+        try Confinement.begin(options.filters, log: log, since: start)
+        if options.filters != .enforced {
+            logger.warning("no system call is denied (--seccomp \(options.filters.rawValue))")
         }
         let events = EventSink(monitor: monitor)
         events.record(.vmmStarting)

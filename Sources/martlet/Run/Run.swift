@@ -1,4 +1,5 @@
 import ArgumentParser
+import Confinement
 import ControlAPI
 import VMM
 
@@ -100,6 +101,14 @@ struct Run: ParsableCommand {
     @Flag(name: .short, help: "Log more; can be repeated.")
     var verbose: Int
 
+    @Option(
+        help: ArgumentHelp(
+            "Deny threads the system calls that their work needs not; log: only note them.",
+            valueName: "true|false|log"),
+        completion: .list(FilterMode.allCases.map(\.rawValue)),
+        transform: { try FilterMode(option: $0) })
+    var seccomp = FilterMode.enforced
+
     @Flag(
         name: .customLong("allow-plain-tcp"),
         help: "Allow migrations to and from other hosts without encryption.")
@@ -124,6 +133,7 @@ struct Run: ParsableCommand {
         options.apiSocket = apiSocket
         options.eventMonitor = eventMonitor
         options.log = LogOptions(file: logFile, level: LogOptions.level(verbosity: verbose))
+        options.filters = seccomp
         options.allowsPlainTCP = allowsPlainTCP
         do {
             options.guest = try guest
@@ -160,5 +170,15 @@ struct Run: ParsableCommand {
             try config.validate()
             return config
         }
+    }
+}
+
+extension FilterMode {
+    /// The value of `--seccomp`.
+    fileprivate init(option: String) throws {
+        guard let mode = FilterMode(rawValue: option) else {
+            throw ValidationError("'\(option)' is not one of true, false and log")
+        }
+        self = mode
     }
 }
