@@ -31,6 +31,7 @@ extension ThreadKind {
         case .acceptor: CallLists.acceptor
         case .receiver: CallLists.receiver
         case .digest: CallLists.digest
+        case .mapper: CallLists.mapper
         }
     }
 
@@ -176,5 +177,13 @@ private enum CallLists {
     @CallList
     static var digest: Calls {
         Calls.any("lseek")
+    }
+
+    /// Has KVM map memory. May be the last that holds a machine, and takes it apart.
+    @CallList
+    static var mapper: Calls {
+        Calls.requests(CLINUX_KVM_PRE_FAULT_MEMORY)
+        Groups.interrupts
+        Groups.polling
     }
 }

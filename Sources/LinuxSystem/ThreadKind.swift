@@ -33,4 +33,6 @@ public enum ThreadKind: String, CaseIterable, Sendable {
     case receiver
     /// Hashes guest memory.
     case digest
+    /// Maps the memory of a guest that arrives ahead of its use.
+    case mapper
 }

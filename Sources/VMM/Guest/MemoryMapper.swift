@@ -62,7 +62,7 @@ final class MemoryMapper: Sendable {
 
     private func follow(_ written: GrowingPageSet) throws(SystemError) {
         let (platform, layouts, logger) = (platform, memory.layouts, logger)
-        let follower = try WorkerThread(name: "memory mapper") { stop in
+        let follower = try WorkerThread(name: "memory mapper", kind: .mapper) { stop in
             var mapped = PageSet(layouts: layouts)
             var fresh = PageSet(layouts: layouts)
             do {
