@@ -5,7 +5,9 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -44,6 +46,26 @@ int clinux_seccomp_knows(unsigned int outcome) {
 
 int clinux_keep_privileges(void) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+/// Takes more from the thread's part of the heap than the allocator keeps when it comes back
+/// (mallopt(3): M_TRIM_THRESHOLD, 128 KiB), in pieces that it does not map one by one.
+static void *grow_and_shrink_heap(void *argument) {
+    enum { COUNT = 16, SIZE = 100 << 10 };
+    void *volatile blocks[COUNT];
+    for (int index = 0; index < COUNT; index++) {
+        blocks[index] = malloc(SIZE);
+    }
+    for (int index = COUNT; index > 0; index--) {
+        free(blocks[index - 1]);
+    }
+    return argument;
+}
+
+int clinux_settle_allocator(void) {
+    pthread_t thread;
+    int result = pthread_create(&thread, 0, grow_and_shrink_heap, 0);
+    return result == 0 ? -pthread_join(thread, 0) : -result;
 }
 
 int clinux_seccomp_install(

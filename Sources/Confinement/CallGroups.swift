@@ -8,8 +8,9 @@ enum CallGroups {
     /// - Parameter process: the number of this process.
     @CallList
     static func everyThread(of process: Int32) -> Calls {
-        // The allocator; what is mapped is no code. For its number of arenas it asks how many
-        // processors there are.
+        // The allocator; what is mapped is no code. For its number of parts it asks how many
+        // processors there are. The file that it would read is read before there are filters
+        // (`clinux_settle_allocator`).
         Calls.without("mmap", argument: 2, PROT_EXEC)
         Calls.without("mprotect", argument: 2, PROT_EXEC)
         Calls.any("munmap", "mremap", "madvise", "brk", "sched_getaffinity")
@@ -22,6 +23,8 @@ enum CallGroups {
         Calls.any("rt_sigreturn", "rt_sigprocmask", "restart_syscall")
         // The log, events, waking others; letting go of what others opened.
         Calls.any("read", "write", "close", "ppoll")
+        // The last words of the C library (`abort`), and its sorting, which asks for the memory.
+        Calls.any("writev", "sysinfo")
         // Hash tables, the allocator, keys.
         Calls.any("getrandom")
         Calls.any("exit", "exit_group")

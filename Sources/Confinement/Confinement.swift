@@ -44,6 +44,7 @@ public enum Confinement {
         try require(
             clinux_report_denied_calls(log.descriptor.rawValue, start.nanoseconds), "report")
         try require(clinux_keep_privileges(), "prepare")
+        try require(clinux_settle_allocator(), "prepare")
         // A thread without filter, so it is made before there are any.
         let watch = mode == .logged ? try DeniedCallWatch.start() : nil
         let confine = { @Sendable (kind: ThreadKind, name: String) in

@@ -64,7 +64,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (ThreadKind.control, "open", 0), (.control, "socket", 0), (.control, "makeMachine", 9),
+        (ThreadKind.control, "open", 0), (.control, "socket", 0), (.control, "manyThreads", 0),
+        (.control, "makeMachine", 9),
         (.vcpu, "runProcessor", 9), (.destination, "makeMachine", 9), (.sender, "socket", 0),
     ])
     func whatItsWorkNeedsIsAllowed(kind: ThreadKind, call: String, result: Int) throws {

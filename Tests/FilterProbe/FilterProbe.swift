@@ -32,6 +32,9 @@ struct FilterProbe {
 enum ProbedCall: String {
     /// What every thread does.
     case ordinary
+    /// Threads that give much memory back, each from its own part of the heap, and more of them than
+    /// there are such parts.
+    case manyThreads
     case open
     case socket
     case packetSocket
@@ -52,6 +55,7 @@ enum ProbedCall: String {
     func make() -> Int32 {
         switch self {
         case .ordinary: return ordinaryWork()
+        case .manyThreads: return manyThreads()
         // SAFETY: the path is a terminated string for the length of the call.
         case .open: return result(unsafe Glibc.open("/dev/null", O_RDONLY))
         case .socket: return result(Glibc.socket(AF_INET, CLINUX_STREAM_SOCKET, 0))
@@ -82,6 +86,30 @@ enum ProbedCall: String {
         case .runProcessor: return -clinux_ioctl_value(-1, CLINUX_KVM_RUN, 0)
         case .makeMachine: return -clinux_ioctl_value(-1, CLINUX_KVM_CREATE_VM, 0)
         case .setTerminalSize: return -clinux_ioctl_value(-1, UInt(TIOCSWINSZ), 0)
+        }
+    }
+
+    private func manyThreads() -> Int32 {
+        do throws(SystemError) {
+            let event = try EventDescriptor(name: "probe")
+            var threads: [WorkerThread] = []
+            for _ in 0..<100 {
+                threads.append(
+                    try WorkerThread(name: "other", kind: .throttle) { stop in
+                        var pieces = (0..<16).map { [UInt8](repeating: $0, count: 100 << 10) }
+                        while !pieces.isEmpty { pieces.removeLast() }
+                        event.signal()
+                        try? stop.wait()
+                    })
+            }
+            var count: UInt64 = 0
+            while count < 100 {
+                try event.wait()
+                count += event.drain()
+            }
+            return 0
+        } catch {
+            return error.errno.rawValue
         }
     }
 

@@ -27,6 +27,11 @@ int clinux_seccomp_knows(unsigned int outcome);
 /// ever. Without that only privileged processes can have filters.
 int clinux_keep_privileges(void);
 
+/// Lets the allocator find out now how memory is committed (/proc/sys/vm/overcommit_memory). By
+/// itself glibc's looks when first a thread other than the first gives much memory back, and most
+/// threads may not open files.
+int clinux_settle_allocator(void);
+
 /// Puts the calling thread under one more filter, for ever. `notes`: the kernel's log has whatever
 /// it does not simply allow.
 int clinux_seccomp_install(
