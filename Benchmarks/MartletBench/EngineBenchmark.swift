@@ -14,7 +14,7 @@ struct EngineBenchmark {
             url: try MigrationURL(parsing: "tcp:127.0.0.1:0"), bytes: Self.byteCount)
         var ratios: [Double] = []
         var before = try measurement.pump().gigabytesPerSecond
-        for _ in 0..<Self.rounds {
+        for _ in 0..<lab.repetitions(Self.rounds) {
             let rate = try measurement.preCopy().gigabytesPerSecond
             let after = try measurement.pump().gigabytesPerSecond
             ratios.append(rate / ((before + after) / 2))

@@ -11,7 +11,7 @@ struct FootprintBenchmark {
         var guest = try TravellingGuest("footprint", memory: "size=1G", in: lab)
         let booted = try residentMebibytes(of: guest.process)
         var received: [Double] = []
-        for _ in 0..<Self.moves {
+        for _ in 0..<lab.repetitions(Self.moves) {
             _ = try guest.move(.local, in: lab)
             received.append(try residentMebibytes(of: guest.process))
         }

@@ -8,13 +8,24 @@ struct Lab: ~Copyable {
     let executable: String
     /// Path of Nestling.
     let guest: String
+    /// Path of a QEMU to measure beside; nil for none.
+    let qemu: String?
     /// A folder that goes when the lab goes.
     let folder: String
 
+    private let most: Int?
+
     /// A lab with an empty folder.
-    init(executable: String, guest: String) throws(BenchmarkError) {
+    ///
+    /// - Parameter most: repetitions of anything, at most, for a short look; nil for as many as the
+    ///   figure needs.
+    init(
+        executable: String, guest: String, qemu: String? = nil, most: Int? = nil
+    ) throws(BenchmarkError) {
         self.executable = executable
         self.guest = guest
+        self.qemu = qemu
+        self.most = most
         let path = "/tmp/martlet-bench-\(getpid())"
         guard unsafe mkdir(path, 0o700) == 0 else {
             throw .folder(path, Errno(rawValue: errno))
@@ -35,6 +46,11 @@ struct Lab: ~Copyable {
             _ = unsafe closedir(listing)
         }
         _ = unsafe rmdir(folder)
+    }
+
+    /// How often to repeat what is usually repeated so often.
+    func repetitions(_ usual: Int) -> Int {
+        min(usual, max(1, most ?? usual))
     }
 
     /// Says to a person what happens now.

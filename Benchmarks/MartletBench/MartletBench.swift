@@ -26,8 +26,20 @@ struct MartletBench: ParsableCommand {
     @Option(help: ArgumentHelp("Nestling, the guest.", valueName: "path"))
     var guest = ".build/nestling/nestling.elf"
 
+    @Option(
+        help: ArgumentHelp(
+            "A QEMU to measure beside; without one, figures beside QEMU are left out.",
+            valueName: "path"))
+    var qemu: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Repeat nothing more often than this: for a short look, not for figures.",
+            valueName: "count"))
+    var most: Int?
+
     func run() throws {
-        let lab = try Lab(executable: martlet, guest: guest)
+        let lab = try Lab(executable: martlet, guest: guest, qemu: qemu, most: most)
         var figures: [Figure] = []
         var failed = false
         for name in names.isEmpty ? BenchmarkName.allCases : names {
@@ -72,8 +84,8 @@ enum BenchmarkName: String, CaseIterable, ExpressibleByArgument {
         case .zeroCopy: try ZeroCopyBenchmark().run(in: lab)
         case .startup: try StartupBenchmark().run(in: lab)
         case .footprint: try FootprintBenchmark().run(in: lab)
-        case .blackoutLocal: try BlackoutBenchmark(mode: .local).run(in: lab)
-        case .blackoutTCP: try BlackoutBenchmark(mode: .tcp).run(in: lab)
+        case .blackoutLocal: try LocalBlackoutBenchmark().run(in: lab)
+        case .blackoutTCP: try BlackoutBenchmark().run(in: lab)
         case .preCopy: try PreCopyBenchmark().run(in: lab)
         case .preCopyTLS: try ProtectedPreCopyBenchmark().run(in: lab)
         case .slowdown: try SlowdownBenchmark().run(in: lab)

@@ -1,7 +1,7 @@
 import ControlAPI
 
-/// How often the predicted blackout is within a factor of 2 of the real one, over 50 moves of guests
-/// with mixed loads.
+/// How often the predicted blackout is within a factor of 2 of the real one, over 50 moves of
+/// guests with mixed loads.
 struct PredictionBenchmark {
     /// A guest and how it is moved.
     private struct Load {
@@ -26,7 +26,7 @@ struct PredictionBenchmark {
             var guest = try TravellingGuest(
                 "predict-\(load.name)", memory: "size=256M", work: load.work, in: lab)
             var own: [Double] = []
-            for _ in 0..<Self.movesPerLoad {
+            for _ in 0..<lab.repetitions(Self.movesPerLoad) {
                 let result = try guest.move(.tcp, in: lab) { request in
                     request.downtimeMilliseconds = load.downtimeMilliseconds
                     request.connections = load.connections

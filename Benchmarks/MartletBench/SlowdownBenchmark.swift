@@ -24,7 +24,7 @@ struct SlowdownBenchmark {
         // The first pass over its memory is slower than any other.
         _ = try writesPerSecond(&log, during: 4 * Self.windowMilliseconds, in: lab)
         var ratios: [Double] = []
-        for number in 0..<Self.repetitions {
+        for number in 0..<lab.repetitions(Self.repetitions) {
             let before = try writesPerSecond(&log, during: Self.windowMilliseconds, in: lab)
             let destination = try MartletProcess(
                 executable: lab.executable, name: "slowdown-\(number)", folder: lab.folder)

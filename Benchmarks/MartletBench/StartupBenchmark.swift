@@ -13,7 +13,7 @@ struct StartupBenchmark {
         try OwnedDescriptor(opening: kernel, [.write, .create, .truncate])
             .writeAll(GreetingKernel.image)
         var samples: [Double] = []
-        for _ in 0..<Self.runs {
+        for _ in 0..<lab.repetitions(Self.runs) {
             samples.append(try millisecondsToGreeting(kernel, in: lab))
         }
         return [Figure("start_to_first_instruction", samples, "ms", .atMost(60))]

@@ -24,8 +24,10 @@ struct TravellingGuest {
     /// How a move went, as the source tells.
     struct Move {
         var result: MigrationResult
-        /// Bytes of memory per second of the last pass that was long enough to measure.
-        var bytesPerSecond: UInt64
+        /// Bytes of memory per second of the first pass; 0 where memory was handed over.
+        var bytesPerSecond: Double
+        /// What the guest wrote meanwhile.
+        var dirtiedBytesPerSecond: Double
     }
 
     /// Boots it with memory full of random contents and waits until it has no more to do.
@@ -73,6 +75,8 @@ struct TravellingGuest {
             reception.tlsFolder = folder.path
             request.tlsFolder = folder.path
         }
+        let timeline = "\(lab.folder)/\(name)-\(moves).timeline"
+        request.timeline = timeline
         adjust(&request)
         let arrival = try destination.receive(reception)
         try process.client.sendMigration(request)
@@ -83,7 +87,13 @@ struct TravellingGuest {
         try arrival.wait()
         _ = try process.process.wait(deadline: .after(milliseconds: 10_000))
         process = destination
-        return Move(result: result, bytesPerSecond: report.rateBytesPerSecond)
+        let first = try JSONBody.decode(
+            MigrationTimelineReport.self,
+            from: try OwnedDescriptor(opening: timeline).readAll(maximum: 16 << 20)
+        ).rounds.first
+        return Move(
+            result: result, bytesPerSecond: Double(first?.rateBytesPerSecond ?? 0),
+            dirtiedBytesPerSecond: Double(first?.dirtyRateBytesPerSecond ?? 0))
     }
 
     /// Follows a move, seldom enough not to be seen in its figures.

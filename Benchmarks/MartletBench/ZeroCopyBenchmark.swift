@@ -21,7 +21,7 @@ struct ZeroCopyBenchmark {
         try source.populate()
         try destination.populate()
         var ratios: [Double] = []
-        for _ in 0..<Self.rounds {
+        for _ in 0..<lab.repetitions(Self.rounds) {
             let plain = try Run(source, destination, isZeroCopy: false).measure()
             let zeroCopy = try Run(source, destination, isZeroCopy: true).measure()
             ratios.append(zeroCopy.bytesPerSecond / plain.bytesPerSecond)

@@ -11,8 +11,8 @@ struct ZeroScanBenchmark {
     private static let rounds = 9
 
     /// Reading and scanning take turns, a slice each, on this thread's own time, so that what else
-    /// the machine does meanwhile slows both alike; they are half of the memory apart, so that neither finds what the other
-    /// has just brought into the cache.
+    /// the machine does meanwhile slows both alike; they are half of the memory apart, so that
+    /// neither finds what the other has just brought into the cache.
     private static let slices = 16
 
     func run(in lab: borrowing Lab) throws -> [Figure] {
