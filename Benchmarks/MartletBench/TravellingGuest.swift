@@ -44,7 +44,7 @@ struct TravellingGuest {
             arguments: [
                 "--kernel", lab.guest, "--cmdline", "fill=random \(work)", "--memory", memory,
                 "--serial", "file=\(serial)",
-            ])
+            ], patience: 120_000)
         lab.note("\(name): the guest fills its memory")
         var log = try SerialLog(path: serial)
         try lab.wait(for: "the guest's memory to be filled", seconds: 120) {

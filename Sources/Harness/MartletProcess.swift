@@ -11,9 +11,6 @@ public final class MartletProcess: Sendable {
     /// The file with its log, for what to show when something went wrong.
     public let logPath: String
 
-    /// How long a VMM may take to answer its first call, in milliseconds.
-    private static let startPatience = 20_000
-
     /// Starts a VMM and waits until its API answers.
     ///
     /// - Parameters:
@@ -23,9 +20,11 @@ public final class MartletProcess: Sendable {
     ///   - arguments: further options of `martlet run`, such as a guest's.
     ///   - input: its standard input; nil for none.
     ///   - output: its standard output; nil for none.
+    ///   - patience: how long it may take to answer its first call, in milliseconds: it takes a
+    ///     guest's memory before, if it is to be taken at the start.
     public init(
         executable: String, name: String, folder: String, arguments: [String] = [],
-        input: SharedDescriptor? = nil, output: SharedDescriptor? = nil
+        input: SharedDescriptor? = nil, output: SharedDescriptor? = nil, patience: Int = 20_000
     ) throws(HarnessError) {
         let socket = "\(folder)/\(name).sock"
         logPath = "\(folder)/\(name).log"
@@ -41,7 +40,7 @@ public final class MartletProcess: Sendable {
         } catch {
             throw .system(error)
         }
-        try waitUntilReady(name)
+        try waitUntilReady(name, deadline: .after(milliseconds: patience))
     }
 
     /// Makes this VMM wait for a guest, in the background.
@@ -83,8 +82,9 @@ public final class MartletProcess: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func waitUntilReady(_ name: String) throws(HarnessError) {
-        let deadline = MonotonicInstant.after(milliseconds: Self.startPatience)
+    private func waitUntilReady(
+        _ name: String, deadline: MonotonicInstant
+    ) throws(HarnessError) {
         while true {
             if (try? client.ping()) != nil { return }
             if process.exitStatus != nil || deadline.hasPassed {
