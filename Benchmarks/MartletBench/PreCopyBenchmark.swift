@@ -13,7 +13,8 @@ struct PreCopyBenchmark {
 
     func run(in lab: borrowing Lab) throws -> [Figure] {
         let memory = try MemoryPair(byteCount: 4 << 30)
-        var guest = try TravellingGuest("pre-copy", memory: "size=4G,prefault=on", in: lab)
+        var guest = try TravellingGuest(
+            "pre-copy", memory: "size=4G,prefault=on", work: TravellingGuest.quiet, in: lab)
         var figures: [Figure] = []
         for connections in [1, 4] {
             figures += try ratios(of: &guest, beside: memory, over: connections, in: lab)
@@ -55,7 +56,8 @@ struct ProtectedPreCopyBenchmark {
     func run(in lab: borrowing Lab) throws -> [Figure] {
         let memory = try lab.qemu.map { _ in try MemoryPair(byteCount: 4 << 30) }
         let certificates = try CertificateAuthority().issue()
-        var guest = try TravellingGuest("pre-copy-tls", memory: "size=4G,prefault=on", in: lab)
+        var guest = try TravellingGuest(
+            "pre-copy-tls", memory: "size=4G,prefault=on", work: TravellingGuest.quiet, in: lab)
         var figures: [Figure] = []
         for connections in [1, 4] {
             figures += try ratios(

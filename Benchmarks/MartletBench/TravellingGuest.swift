@@ -11,6 +11,10 @@ struct TravellingGuest {
     private var moves = 0
     private var certificates: TLSFolder?
 
+    /// Work that leaves the processors to others: a tick that comes seldom, and few reports. Where
+    /// KVM works by software, a tick each millisecond takes several percent of a processor.
+    static let quiet = "tick=100 report=1000"
+
     /// How it moves.
     enum Mode: String {
         /// Its memory is handed over.

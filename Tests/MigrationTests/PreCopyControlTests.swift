@@ -306,5 +306,6 @@ import Transport
         }
         let predicted = try #require(summary.predictedBlackout)
         #expect((predicted >= 700_000_000) == (restoreTime == 700_000_000))
+        #expect(predicted > restoreTime + 500_000)
     }
 }

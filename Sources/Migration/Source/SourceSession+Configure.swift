@@ -43,7 +43,9 @@ extension SourceSession {
         } catch {
             throw .invalidConfiguration("\(error)")
         }
-        try exchange(.config(byteCount: payload.count), payload: payload)
+        try exchange(
+            .config(byteCount: payload.count), payload: payload,
+            taking: hardware.memory.byteCount)
         let connections = options.mode == .local ? 0 : UInt64(options.connections)
         control.board.update {
             $0.bytesTotal = hardware.memory.byteCount

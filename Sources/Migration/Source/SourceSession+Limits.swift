@@ -117,3 +117,17 @@ extension SourceSession {
         limits.deadline = end
     }
 }
+
+extension OperationLimits {
+    /// At what rate a destination takes memory at least, in bytes per second: 64 MiB/s. A busy host
+    /// that has to get it from a host of its own was seen to take 100 MiB/s.
+    private static let slowestTaking: UInt64 = 64 << 20
+
+    /// The same limits for a peer that may take memory from its kernel (`prefault=on`) before it
+    /// answers. That it still lives is for the connection itself to notice meanwhile.
+    func allowing(taking memoryBytes: UInt64) -> OperationLimits {
+        var limits = self
+        limits.idleSeconds += Int(clamping: memoryBytes / Self.slowestTaking)
+        return limits
+    }
+}

@@ -70,7 +70,7 @@ extension SourceSession {
     private var overhead: UInt64 {
         guard let toldRestoreTime, let turnAround else { return Convergence.unknownOverhead }
         // State and Takeover are sent and answered.
-        return toldRestoreTime &+ 2 &* turnAround &+ collectTime
+        return toldRestoreTime &+ 2 &* turnAround &+ collectTime &+ Convergence.standstill
     }
 
     /// Takes note of what the destination says about itself.

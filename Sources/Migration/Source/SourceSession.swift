@@ -171,10 +171,11 @@ final class SourceSession<Outside: Network> {
 
     /// Sends one message and takes its answer.
     ///
+    /// - Parameter memoryBytes: memory that the destination may take before it answers.
     /// - Returns: what to do next; never `.recover`, which is thrown as the peer's reason.
     @discardableResult
     func exchange(
-        _ message: SourceMessage, payload: [UInt8] = []
+        _ message: SourceMessage, payload: [UInt8] = [], taking memoryBytes: UInt64 = 0
     ) throws(MigrationError) -> SourceAction {
         let request = try prepare(message)
         let channel = try mainChannel()
@@ -184,7 +185,7 @@ final class SourceSession<Outside: Network> {
         } catch {
             return try earlyAnswer(insteadOf: error)
         }
-        let action = try awaitAnswer(within: limits)
+        let action = try awaitAnswer(within: limits.allowing(taking: memoryBytes))
         if message == .session { turnAround = network.now.nanoseconds(since: began) }
         return action
     }
