@@ -158,10 +158,12 @@ extension SourceSession: MemorySink {
     // MARK: - Batches
 
     /// By the rate of the last batch: short enough for a cancel between two of them, long enough
-    /// that the turn-around does not count.
+    /// that the turn-around does not count. At most 64 MiB: pages of the next batch are looked for
+    /// while the sockets' buffers drain, and where that takes longer than a few milliseconds the
+    /// destination waits.
     var batchBytes: UInt64 {
         let most = min(
-            contents.batchBytes ?? Limits.contentPerRequest,
+            contents.batchBytes ?? (64 << 20),
             watch.bytesPerSecond.map(BandwidthLimiter.batchBytes) ?? Limits.contentPerRequest)
         guard batchRate > 0 else { return min(4 << 20, most) }
         let wanted = batchRate / 1000 &* 100

@@ -186,7 +186,10 @@ final class SourceSession<Outside: Network> {
             return try earlyAnswer(insteadOf: error)
         }
         let action = try awaitAnswer(within: limits.allowing(taking: memoryBytes))
-        if message == .session { turnAround = network.now.nanoseconds(since: began) }
+        if message == .start || message == .session {
+            // The destination has nothing to do for them: whichever took longer was held up.
+            turnAround = min(turnAround ?? .max, network.now.nanoseconds(since: began))
+        }
         return action
     }
 
