@@ -64,6 +64,8 @@ enum CallGroups {
     @CallList
     static var diskContents: Calls {
         Calls.any("pread64", "pwrite64", "preadv", "pwritev", "fdatasync", "fallocate")
+        // Discarding is done in another way on block devices.
+        Calls.any("newfstatat", "fstat")
         Calls.requests(CLINUX_BLKDISCARD, CLINUX_BLKZEROOUT)
     }
 

@@ -67,6 +67,7 @@ import Testing
         (ThreadKind.control, "open", 0), (.control, "socket", 0), (.control, "manyThreads", 0),
         (.control, "makeMachine", 9),
         (.vcpu, "runProcessor", 9), (.destination, "makeMachine", 9), (.sender, "socket", 0),
+        (.disk, "discard", 0),
     ])
     func whatItsWorkNeedsIsAllowed(kind: ThreadKind, call: String, result: Int) throws {
         let run = try probe("true", kind, call)

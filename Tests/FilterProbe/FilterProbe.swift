@@ -16,9 +16,11 @@ struct FilterProbe {
         else { exit(64) }
         let log = SharedDescriptor(try StandardStream.error.duplicate())
         let output = SharedDescriptor(try StandardStream.output.duplicate())
+        let disk = SharedDescriptor(
+            try MemoryFile(name: "disk", size: 1 << 20).descriptor.duplicate())
         try Confinement.begin(mode, log: log, since: .now)
         let probe = { @Sendable in
-            let result = call.make()
+            let result = call.make(disk)
             try? output.descriptor.writeAll(Array("\(call) returned \(result)\n".utf8))
         }
         switch kind {
@@ -48,12 +50,23 @@ enum ProbedCall: String {
     case runProcessor
     case makeMachine
     case setTerminalSize
+    /// Giving space of an image back.
+    case discard
 
     /// Makes the call.
     ///
+    /// - Parameter disk: a file that is open, of 1 MiB.
     /// - Returns: 0, or the error's number.
-    func make() -> Int32 {
+    func make(_ disk: SharedDescriptor) -> Int32 {
         switch self {
+        case .discard:
+            do throws(SystemError) {
+                try disk.descriptor.discard(offset: 0, count: 4096)
+                try disk.descriptor.zero(offset: 0, count: 4096, givingBackSpace: true)
+                return 0
+            } catch {
+                return error.errno.rawValue
+            }
         case .ordinary: return ordinaryWork()
         case .manyThreads: return manyThreads()
         // SAFETY: the path is a terminated string for the length of the call.
