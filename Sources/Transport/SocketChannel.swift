@@ -40,23 +40,25 @@ public final class SocketChannel: Channel {
     public func send(
         _ head: [UInt8], _ content: [MemorySegment], within limits: OperationLimits
     ) throws(TransportError) {
-        try send(head, from: 0, within: limits)
+        var pace = MessagePace()
+        var done = 0
+        while done < head.count {
+            let count = try line.step(
+                .writable, within: pace.applied(to: limits)
+            ) { () throws(SystemError) in
+                try line.socket.sendAvailable(head, from: done)
+            }
+            done += count
+            pace.note(count, within: limits)
+        }
         var position = SegmentPosition()
         while !position.isAtEnd(of: content) {
-            try line.step(.writable, within: limits) { () throws(SystemError) in
+            let count = try line.step(
+                .writable, within: pace.applied(to: limits)
+            ) { () throws(SystemError) in
                 try line.socket.sendAvailable(content, from: &position)
             }
-        }
-    }
-
-    private func send(
-        _ bytes: [UInt8], from start: Int, within limits: OperationLimits
-    ) throws(TransportError) {
-        var done = start
-        while done < bytes.count {
-            done += try line.step(.writable, within: limits) { () throws(SystemError) in
-                try line.socket.sendAvailable(bytes, from: done)
-            }
+            pace.note(count, within: limits)
         }
     }
 
@@ -81,13 +83,17 @@ public final class SocketChannel: Channel {
         _ count: Int, into buffer: inout [UInt8], within limits: OperationLimits
     ) throws(TransportError) {
         resize(&buffer, to: count)
+        var pace = MessagePace()
         var done = 0
         do throws(TransportError) {
             while done < count {
-                done += try line.step(.readable, isFirst: done == 0, within: limits) {
-                    () throws(SystemError) in
+                let moved = try line.step(
+                    .readable, isFirst: done == 0, within: pace.applied(to: limits)
+                ) { () throws(SystemError) in
                     try line.socket.receiveAvailable(into: &buffer, from: done)
                 }
+                done += moved
+                pace.note(moved, within: limits)
             }
         } catch {
             guard case .truncated = error, TLSError.isAlert(buffer.prefix(done)) else {
@@ -102,10 +108,14 @@ public final class SocketChannel: Channel {
         into segments: [MemorySegment], within limits: OperationLimits
     ) throws(TransportError) {
         var position = SegmentPosition()
+        var pace = MessagePace()
         while !position.isAtEnd(of: segments) {
-            try line.step(.readable, within: limits) { () throws(SystemError) in
+            let count = try line.step(
+                .readable, within: pace.applied(to: limits)
+            ) { () throws(SystemError) in
                 try line.socket.receiveAvailable(into: segments, from: &position)
             }
+            pace.note(count, within: limits)
         }
     }
 
@@ -116,8 +126,9 @@ public final class SocketChannel: Channel {
         guard passesDescriptors else { throw .descriptorsUnsupported(peer: peer) }
         buffer.removeAll(keepingCapacity: true)
         var descriptors = ReceivedDescriptors(limit: 1)
+        var pace = MessagePace()
         while buffer.count < count {
-            try line.waitUntilReady(.readable, within: limits)
+            try line.waitUntilReady(.readable, within: pace.applied(to: limits))
             var part = [UInt8](repeating: 0, count: count - buffer.count)
             var span = part.mutableSpan
             let received: Int
@@ -130,6 +141,7 @@ public final class SocketChannel: Channel {
             }
             guard received > 0 else { throw .truncated(peer: peer) }
             buffer += part.prefix(received)
+            pace.note(received, within: limits)
         }
         guard let descriptor = descriptors.takeFirst(name: "descriptor from \(peer)") else {
             throw .descriptorMissing(peer: peer)

@@ -17,6 +17,9 @@ public enum TransportError: Error, Equatable, Sendable {
     /// No byte moved for the longest time that a peer may be silent.
     case silent(peer: String, seconds: Int)
 
+    /// Bytes moved, but so few that the message would take for ever.
+    case tooSlow(peer: String)
+
     /// The time that was left for the operation as a whole is over.
     case deadlinePassed(peer: String)
 
@@ -65,6 +68,8 @@ extension TransportError: CustomStringConvertible {
             "\(url) cannot be used: \(cause)"
         case .silent(let peer, let seconds):
             "\(peer) has been silent for \(seconds) s"
+        case .tooSlow(let peer):
+            "\(peer) let a message drip, more slowly than any line that could carry a guest"
         case .deadlinePassed(let peer):
             "\(peer) did not answer in the time that was left"
         case .cancelled(let reason):

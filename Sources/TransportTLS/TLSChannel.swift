@@ -50,6 +50,7 @@ public final class TLSChannel: Transport.Channel {
     ) throws(TransportError) {
         var headDone = 0
         var position = SegmentPosition()
+        var pace = MessagePace()
         repeat {
             let records = engine.withLock { engine in
                 engine.isSending = true
@@ -64,24 +65,26 @@ public final class TLSChannel: Transport.Channel {
                 if head.isEmpty, content.allSatisfy({ $0.count == 0 }) { break }
                 throw failure ?? .truncated(peer: peer)
             }
-            try transmit(records, within: limits)
+            try transmit(records, &pace, within: limits)
         } while headDone < head.count || !position.isAtEnd(of: content)
         engine.withLock { $0.isSending = false }
     }
 
     /// Writes records to the network.
     private func transmit(
-        _ records: consuming ByteBuffer, within limits: OperationLimits
+        _ records: consuming ByteBuffer, _ pace: inout MessagePace,
+        within limits: OperationLimits
     ) throws(TransportError) {
         var rest = records
         while rest.readableBytes > 0 {
             do throws(TransportError) {
                 let count = try line.step(
-                    .writable, within: limits, isAnswer: hasAnswer
+                    .writable, within: pace.applied(to: limits), isAnswer: hasAnswer
                 ) { () throws(SystemError) in
                     try line.socket.sendAvailable(rest.readableBytesSpan)
                 }
                 rest.moveReaderIndex(forwardBy: count)
+                pace.note(count, within: limits)
             } catch {
                 // A connection that broke may have been refused: the alert came before the end.
                 guard case .truncated = error else { throw error }
@@ -112,11 +115,15 @@ public final class TLSChannel: Transport.Channel {
         _ count: Int, into buffer: inout [UInt8], within limits: OperationLimits
     ) throws(TransportError) {
         buffer.removeAll(keepingCapacity: true)
-        while buffer.count < count {
+        var pace = MessagePace()
+        while true {
+            let before = buffer.count
             engine.withLock { engine in
                 engine.takeReceived { bytes in buffer.append(bytes, upTo: count) }
             }
-            if buffer.count < count { try acceptMore(isFirst: buffer.isEmpty, within: limits) }
+            if buffer.count >= count { return }
+            if buffer.count > before { pace.note(buffer.count - before, within: limits) }
+            try acceptMore(isFirst: buffer.isEmpty, within: pace.applied(to: limits))
         }
     }
 
@@ -125,11 +132,16 @@ public final class TLSChannel: Transport.Channel {
         into segments: [MemorySegment], within limits: OperationLimits
     ) throws(TransportError) {
         var position = SegmentPosition()
+        var pace = MessagePace()
         while !position.isAtEnd(of: segments) {
-            engine.withLock { engine in
+            let available = engine.withLock { engine in
+                let available = engine.available
                 engine.takeReceived { bytes in position.unstage(bytes, into: segments) }
+                return available
             }
-            if !position.isAtEnd(of: segments) { try acceptMore(isFirst: false, within: limits) }
+            if position.isAtEnd(of: segments) { return }
+            if available > 0 { pace.note(available, within: limits) }
+            try acceptMore(isFirst: false, within: pace.applied(to: limits))
         }
     }
 
@@ -140,10 +152,14 @@ public final class TLSChannel: Transport.Channel {
         throw .descriptorsUnsupported(peer: peer)
     }
 
-    /// Waits until more has come from the peer.
+    /// Waits until more has come from the peer. A record of which bytes drip brings nothing before
+    /// it is whole, which has to be in the time that a silent peer has.
     ///
     /// - Parameter isFirst: whether an end of stream falls between two messages.
     private func acceptMore(isFirst: Bool, within limits: OperationLimits) throws(TransportError) {
+        var limits = limits
+        limits.messageEnd = min(
+            limits.wholeEnd(from: .now), limits.messageEnd ?? .distantFuture)
         while engine.withLock({ $0.available == 0 }) {
             if let failure { throw failure }
             if engine.withLock({ $0.peerHasEnded }) {

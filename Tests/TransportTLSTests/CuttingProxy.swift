@@ -1,4 +1,5 @@
 import LinuxSystem
+import Synchronization
 import Testing
 import Transport
 
@@ -9,6 +10,15 @@ final class CuttingProxy: Sendable {
     private let listener: SocketListener
     private let thread: WorkerThread
     private let cut: EventDescriptor
+    private let isDripping: Flag
+
+    /// A word between threads.
+    private final class Flag: Sendable {
+        let isSet = Atomic<Bool>(false)
+        let wasSeen: EventDescriptor
+
+        init() throws { wasSeen = try EventDescriptor(name: "dripping") }
+    }
 
     init(to target: MigrationURL) throws {
         let network = HostNetwork(allowsPlainTCP: false)
@@ -17,6 +27,8 @@ final class CuttingProxy: Sendable {
         let descriptor = try cut.descriptor.duplicate()
         self.listener = listener
         self.cut = cut
+        let isDripping = try Flag()
+        self.isDripping = isDripping
         url = listener.url
         thread = try WorkerThread(name: "proxy") { _ in
             guard let accepted = try? listener.acceptSocket(within: OperationLimits()),
@@ -31,11 +43,25 @@ final class CuttingProxy: Sendable {
                     break
                 }
                 Self.pass(client, server, &buffer)
-                Self.pass(server, client, &buffer)
+                if isDripping.isSet.load(ordering: .relaxed) {
+                    isDripping.wasSeen.signal()
+                    // Less than a record of TLS needs to be one.
+                    var drop: [UInt8] = [0]
+                    Self.pass(server, client, &drop)
+                    network.sleep(until: .after(milliseconds: 50), unless: nil)
+                } else {
+                    Self.pass(server, client, &buffer)
+                }
             }
             server.shutdown()
             client.shutdown()
         }
+    }
+
+    /// What the server says reaches the client a byte at a time from now on.
+    func drip() throws {
+        isDripping.isSet.store(true, ordering: .relaxed)
+        try isDripping.wasSeen.wait(deadline: .after(milliseconds: 120_000))
     }
 
     /// Ends both connections with what TCP has for an orderly end.

@@ -214,6 +214,28 @@ import Transport
         }
     }
 
+    /// Bytes arrive, and a record never does.
+    @Test func recordThatDripsIsNoticed() throws {
+        let folder = try Certificates.good.get()
+        let ends = try TLSEnds(server: folder, client: folder)
+        let listener = try ends.server.listen(on: TLSEnds.anyPort)
+        defer { listener.close() }
+        let proxy = try CuttingProxy(to: listener.url)
+        let client = try ends.client.connect(to: proxy.url, within: OperationLimits())
+        let server = try listener.accept(within: OperationLimits())
+        var bytes: [UInt8] = []
+        try client.send([1, 2], within: OperationLimits())
+        try server.receive(2, into: &bytes, within: OperationLimits())
+
+        try proxy.drip()
+        try server.send([UInt8](repeating: 1, count: 16_000), within: OperationLimits())
+
+        #expect(throws: TransportError.tooSlow(peer: client.peer)) {
+            try client.receive(1, into: &bytes, within: OperationLimits(idleSeconds: 1))
+        }
+        proxy.cutOrderly()
+    }
+
     @Test func answerBeforeTheEndOfAMessageStopsTheSender() throws {
         let pair = try TLSPair()
         let memory = try TestMemory(bytes: 64 << 20)
