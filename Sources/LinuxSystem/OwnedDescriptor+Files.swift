@@ -104,6 +104,12 @@ extension OwnedDescriptor {
         _ = try check(retrying { ftruncate(rawValue, size) }, "set the size of", name)
     }
 
+    /// Puts a file in the place of another one of the same file system, at once.
+    public static func rename(_ path: String, to place: String) throws(SystemError) {
+        // SAFETY: the paths are terminated strings for the length of the call.
+        _ = try check(retrying { unsafe Glibc.rename(path, place) }, "rename to \(place)", path)
+    }
+
     private var information: stat {
         get throws(SystemError) {
             var information = stat()

@@ -55,6 +55,9 @@ public enum MigrationError: Error, Equatable, Sendable {
 
     /// A person decided that the guest runs at the destination.
     case givenUpByOperator
+
+    /// The change of owner could not be written down, so it did not happen.
+    case journal(JournalError)
 }
 
 extension MigrationError: CustomStringConvertible {
@@ -96,6 +99,7 @@ extension MigrationError: CustomStringConvertible {
             "The migration failed (\(reason)), and a backend could not be taken back: \(error)"
         case .givenUpByOperator:
             "The answer of the destination was lost; the operator said that the guest runs there"
+        case .journal(let error): "The guest stays with its source: \(error)"
         }
     }
 
