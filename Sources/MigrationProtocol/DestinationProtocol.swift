@@ -77,6 +77,9 @@ public struct DestinationProtocol: Sendable {
     /// The extensions agreed on; empty before Start and with a base-protocol source.
     public var extensions: Extensions { session.extensions }
 
+    /// The token of this migration; none with a base-protocol source.
+    public var token: SessionToken? { session.token }
+
     /// Whether a token is that of this migration. How long that takes tells nothing about it.
     func matches(_ token: SessionToken) -> Bool {
         session.token.map { $0.equals(token) } ?? false

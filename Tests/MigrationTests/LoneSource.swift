@@ -65,26 +65,31 @@ final class LoneSource: Sendable {
     }
 
     /// Moves the running guest.
-    func move(_ adjust: (inout MigrationOptions) -> Void = { _ in }) throws -> TwoEnds.SourceResult
-    {
+    func move(
+        over network: some Network = HostNetwork(allowsPlainTCP: false),
+        _ adjust: (inout MigrationOptions) -> Void = { _ in }
+    ) throws -> TwoEnds.SourceResult {
         try guest.start()
         let clock = try SimulatedClock(guest)
         defer { clock.stop() }
         var options = MigrationOptions(destination: url)
         adjust(&options)
-        return run(.running(VirtualMachine(started: guest)), options)
+        return run(.running(VirtualMachine(started: guest)), options, over: network)
     }
 
     /// Moves the guest as one that its owner has paused.
     func movePaused() -> TwoEnds.SourceResult {
-        run(.paused(PausedMachine(stopped: guest)), MigrationOptions(destination: url))
+        run(
+            .paused(PausedMachine(stopped: guest)), MigrationOptions(destination: url),
+            over: HostNetwork(allowsPlainTCP: false))
     }
 
-    private func run(
-        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions
+    private func run<Outside: Network>(
+        _ guest: consuming MovableGuest<SimulatedGuest>, _ options: MigrationOptions,
+        over network: Outside
     ) -> TwoEnds.SourceResult {
-        let migration = OutgoingMigration<SimulatedGuest, HostNetwork>(
-            options: options, network: HostNetwork(allowsPlainTCP: false), control: control,
+        let migration = OutgoingMigration<SimulatedGuest, Outside>(
+            options: options, network: network, control: control,
             observer: { event in
                 self.seen.withLock { $0.append(event) }
                 let percent = self.control.progress().throttlePercent

@@ -23,6 +23,8 @@ final class TwoEnds: Sendable {
     private let result = Mutex<DestinationResult?>(nil)
     private let thread = Mutex<WorkerThread?>(nil)
     private let clocks = Mutex<[SimulatedClock]>([])
+    private let sourceJournal: (any DecisionJournal)?
+    private let destinationJournal: (any DecisionJournal)?
     private let reactions = Mutex<[@Sendable (MigrationEvent) -> Void]>([])
 
     /// How the destination ended.
@@ -51,6 +53,9 @@ final class TwoEnds: Sendable {
         _ url: MigrationURL, layout: [RegionLayout] = TwoEnds.layout,
         backing: MemoryBacking = .sharedFile(hugePages: nil),
         workload: SimulatedGuest.Workload = .init(pagesPerSecond: 5000),
+        sourceJournal: (any DecisionJournal)? = nil,
+        destinationJournal: (any DecisionJournal)? = nil,
+        isImpatient: Bool = false,
         destinationStep:
             @escaping @Sendable (HardwareError.Operation) throws(HardwareError) ->
             Void = { (_: HardwareError.Operation) throws(HardwareError) in }
@@ -58,12 +63,14 @@ final class TwoEnds: Sendable {
         let memory = try GuestRAM(layout: layout, backing: backing)
         source = SimulatedGuest(
             name: "source", memory: memory, workload: workload, seed: 7, ledger: ledger)
+        self.sourceJournal = sourceJournal
+        self.destinationJournal = destinationJournal
         sourceControl = try OutgoingControl()
         destinationControl = try IncomingControl()
         listener = try HostNetwork(allowsPlainTCP: false).listen(on: url)
         done = try EventDescriptor(name: "destination done")
         if layout == TwoEnds.layout { try fill(memory) }
-        try startDestination(destinationStep)
+        try startDestination(destinationStep, isImpatient: isImpatient)
     }
 
     deinit {
@@ -79,7 +86,8 @@ final class TwoEnds: Sendable {
     }
 
     private func startDestination(
-        _ step: @escaping @Sendable (HardwareError.Operation) throws(HardwareError) -> Void
+        _ step: @escaping @Sendable (HardwareError.Operation) throws(HardwareError) -> Void,
+        isImpatient: Bool
     ) throws {
         let factory = SimulatedFactory(
             name: "destination", ledger: ledger,
@@ -88,22 +96,32 @@ final class TwoEnds: Sendable {
             self.arrived.withLock { $0 = guest }
         }
         let worker = try WorkerThread(name: "destination") { _ in
-            let migration = IncomingMigration(
-                factory: factory, network: HostNetwork(allowsPlainTCP: false),
-                listener: self.listener, control: self.destinationControl,
-                observer: { event in self.destinationEvents.withLock { $0.append(event) } },
-                logger: Logger(
-                    label: "test.destination", factory: { _ in SwiftLogNoOpLogHandler() }))
-            let result: DestinationResult =
-                switch migration.run() {
-                case .running: .running
-                case .paused: .paused
-                case .refused(let error): .refused(error)
-                }
+            let result =
+                isImpatient
+                ? self.receive(
+                    factory, over: ImpatientNetwork(), at: ImpatientListener(self.listener))
+                : self.receive(
+                    factory, over: HostNetwork(allowsPlainTCP: false), at: self.listener)
             self.result.withLock { $0 = result }
             self.done.signal()
         }
         thread.withLock { $0 = worker }
+    }
+
+    private func receive<Outside: Network>(
+        _ factory: SimulatedFactory, over network: Outside, at listener: Outside.Listener
+    ) -> DestinationResult {
+        let migration = IncomingMigration(
+            factory: factory, network: network, listener: listener, control: destinationControl,
+            observer: { event in self.destinationEvents.withLock { $0.append(event) } },
+            journal: destinationJournal,
+            logger: Logger(
+                label: "test.destination", factory: { _ in SwiftLogNoOpLogHandler() }))
+        return switch migration.run() {
+        case .running: .running
+        case .paused: .paused
+        case .refused(let error): .refused(error)
+        }
     }
 
     /// Does something on the source's thread with each of its events.
@@ -139,6 +157,7 @@ final class TwoEnds: Sendable {
                 self.sourceEvents.withLock { $0.append(event) }
                 for reaction in self.reactions.withLock({ $0 }) { reaction(event) }
             },
+            journal: sourceJournal,
             logger: Logger(label: "test.source", factory: { _ in SwiftLogNoOpLogHandler() }))
         return switch migration.run(guest) {
         case .moved(let summary): .moved(summary)

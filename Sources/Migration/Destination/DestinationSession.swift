@@ -17,7 +17,11 @@ final class DestinationSession<Outside: Network> {
     let network: Outside
     let control: IncomingControl
     let memoryConnections: MemoryConnections<Outside>
+    let journal: SessionJournal
     let logger: Logger
+
+    /// Whether the journal says that a guest is on its way.
+    var isReceivingRecorded = false
 
     /// Limits of every operation: a silent source is noticed, a cancel too.
     let limits: OperationLimits
@@ -27,12 +31,14 @@ final class DestinationSession<Outside: Network> {
 
     init(
         channel: MessageChannel<Outside.Connection>, network: Outside, control: IncomingControl,
-        memoryConnections: MemoryConnections<Outside>, logger: Logger
+        memoryConnections: MemoryConnections<Outside>, journal: (any DecisionJournal)?,
+        logger: Logger
     ) {
         self.channel = channel
         self.network = network
         self.control = control
         self.memoryConnections = memoryConnections
+        self.journal = SessionJournal(journal: journal, logger: logger)
         self.logger = logger
         limits = OperationLimits(
             cancellation: control.cancellation, activity: memoryConnections.activity)
@@ -57,6 +63,7 @@ final class DestinationSession<Outside: Network> {
                 try receiveRunFlag()
             case .receiveConfig(let byteCount):
                 let description = try receiveDescription(byteCount)
+                try recordReceiving()
                 return try build(description, passed, factory)
             case let action:
                 throw unexpected(action)
@@ -257,6 +264,7 @@ final class DestinationSession<Outside: Network> {
             return decision.fail(error.endReason)
         }
         memoryConnections.end()
+        noteRefusal(error)
         control.settle()
         // A cancel or an inquiry has recorded its reason already and left what is to be said.
         if let answer = answer ?? control.takeFarewell() {

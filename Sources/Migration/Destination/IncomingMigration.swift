@@ -34,12 +34,14 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
     private let listener: Outside.Listener
     private let control: IncomingControl
     private let observer: MigrationObserver
+    private let journal: (any DecisionJournal)?
     private let logger: Logger
 
     /// A migration that has not arrived.
     public init(
         factory: Factory, network: Outside, listener: Outside.Listener, control: IncomingControl,
         observer: @escaping MigrationObserver = { _ in },
+        journal: (any DecisionJournal)? = nil,
         logger: Logger = Logger(label: "migration.destination")
     ) {
         self.factory = factory
@@ -47,6 +49,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         self.listener = listener
         self.control = control
         self.observer = observer
+        self.journal = journal
         self.logger = logger
     }
 
@@ -69,7 +72,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         }
         let session = DestinationSession(
             channel: channel, network: network, control: control,
-            memoryConnections: memoryConnections, logger: logger)
+            memoryConnections: memoryConnections, journal: journal, logger: logger)
         observer(.receiveStarted)
         control.board.begin(.connecting) { [network] in network.now }
         return receive(session)
@@ -109,6 +112,7 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
         do throws(MigrationError) {
             try session.sayReady()
             takeover = try session.awaitTakeover()
+            try session.recordTakingOver()
         } catch {
             machine.discard()
             return .refused(settle(session.refuse(because: error)))
@@ -121,11 +125,13 @@ public struct IncomingMigration<Factory: GuestFactory, Outside: Network>: Sendab
             return .refused(settle(session.refuse(because: .hardware(error))))
         case .running(let machine):
             session.sayRunning()
+            session.noteTookOver()
             arrived()
             session.close()
             return .running(machine)
         case .paused(let machine):
             session.sayRunning()
+            session.noteTookOver()
             arrived()
             session.close()
             return .paused(machine)

@@ -122,6 +122,8 @@ final class SimulatedRun: Sendable {
     let source: SimulatedGuest
     let sourceControl: OutgoingControl
     let destinationControl: IncomingControl
+    let sourceJournal: SimulatedJournal
+    let destinationJournal: SimulatedJournal
     let url = MigrationURL.unix(path: "simulated")
 
     struct State {
@@ -159,6 +161,8 @@ final class SimulatedRun: Sendable {
             ledger: world.ledger, surroundings: relay.surroundings(world, world.source))
         sourceControl = try OutgoingControl()
         destinationControl = try IncomingControl()
+        sourceJournal = SimulatedJournal(world: world, process: world.source)
+        destinationJournal = SimulatedJournal(world: world, process: world.destination)
         relay.run = self
         try fill(memory)
         connectWorld()
@@ -228,7 +232,7 @@ final class SimulatedRun: Sendable {
         options.verifiesMemory = plan.verifiesMemory
         let migration = OutgoingMigration<SimulatedGuest, SimulatedNetwork>(
             options: options, network: SimulatedNetwork(world: world, process: world.source),
-            control: sourceControl, logger: Self.silentLogger)
+            control: sourceControl, journal: sourceJournal, logger: Self.silentLogger)
         bootGuest()
         let guest: MovableGuest<SimulatedGuest> =
             plan.isPaused
@@ -274,7 +278,7 @@ final class SimulatedRun: Sendable {
         guard let listener = try? network.listen(on: url) else { return }
         let migration = IncomingMigration(
             factory: factory, network: network, listener: listener, control: destinationControl,
-            logger: Self.silentLogger)
+            journal: destinationJournal, logger: Self.silentLogger)
         let (ending, error): (SimulatedMigration.Ending, MigrationError?) =
             switch migration.run() {
             case .running: (.running, nil)

@@ -70,6 +70,7 @@ extension SimulatedRun {
         report.trace = world.time.trace
         report.violations = world.ledger.violations
         report.violations += contradictions(in: report) + mishandledEvents(in: report)
+        report.violations += untruths(in: report)
         state.withLock { $0.report = report }
     }
 
@@ -110,6 +111,34 @@ extension SimulatedRun {
         }
         if plan.isPaused, report.destination == .paused, !world.destination.isDead {
             found += pausedDifferences()
+        }
+        return found
+    }
+
+    /// What the journals say or exclude, and is not so.
+    private func untruths(in report: SimulatedMigration.Report) -> [String] {
+        let source = sourceJournal.decisions
+        let destination = destinationJournal.decisions
+        let ran = world.ledger.everRan.contains(SimulatedFault.Place.destination.rawValue)
+        let wasTakenOver = ran || report.destination == .paused
+        var found: [String] = []
+        if wasTakenOver, !source.contains(.givingAway) {
+            found.append("the guest left, and the source's journal says \(source)")
+        }
+        if wasTakenOver, !destination.contains(.takingOver) {
+            found.append("the guest arrived, and the destination's journal says \(destination)")
+        }
+        if world.isTakeoverSent, !source.contains(.givingAway) {
+            found.append("Takeover was sent, and the source's journal says \(source)")
+        }
+        if source.contains(.gaveAway), !wasTakenOver, !world.destination.isDead {
+            found.append("the journal says that the guest was given away, and nobody has it")
+        }
+        if wasTakenOver, source.contains(.tookBack) {
+            found.append("the journal says that the guest was taken back, and it was elsewhere")
+        }
+        if wasTakenOver, destination.contains(.refused) {
+            found.append("the destination's journal says that it refused a guest that it has")
         }
         return found
     }

@@ -36,6 +36,7 @@ extension OutgoingMigration {
             session.clock.end(.release, at: session.network.now)
             do throws(MigrationError) {
                 if session.state.releaseMoment == .beforeState { try session.sendState(state) }
+                try session.recordGivingAway()
                 try session.closeCancellation()
             } catch {
                 return takeBack(machine, .takeoverNotSent, error, session)
@@ -64,12 +65,14 @@ extension OutgoingMigration {
             case .end:
                 session.clock.end(.takeover, at: session.network.now)
                 machine.relinquish()
+                session.noteGaveAway()
                 return .moved(session.succeed())
             case .recover(let reason, _):
                 return takeBack(
                     machine, session.returnReason(reason), .endedByPeer(reason), session)
             case .guestLost(let reason):
                 machine.relinquish()
+                session.noteLost(reason)
                 return .gone(.guestLost(reason))
             case .inquire, .awaitOperator, .goOn, .release, .reconnectWithoutExtensions:
                 action = session.resolveDoubt(action)

@@ -43,18 +43,21 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
     private let network: Outside
     private let control: OutgoingControl
     private let observer: MigrationObserver
+    private let journal: (any DecisionJournal)?
     private let logger: Logger
 
     /// A migration that has not begun.
     public init(
         options: MigrationOptions, network: Outside, control: OutgoingControl,
         observer: @escaping MigrationObserver = { _ in },
+        journal: (any DecisionJournal)? = nil,
         logger: Logger = Logger(label: "migration.source")
     ) {
         self.options = options
         self.network = network
         self.control = control
         self.observer = observer
+        self.journal = journal
         self.logger = logger
     }
 
@@ -74,7 +77,7 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
     private func session(of hardware: Hardware) -> SourceSession<Outside> {
         SourceSession(
             options: options, network: network, control: control, observer: observer,
-            logger: logger, pendingEvent: { hardware.pendingEvent })
+            journal: journal, logger: logger, pendingEvent: { hardware.pendingEvent })
     }
 
     /// Moves a running guest.
@@ -83,6 +86,7 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
     ) -> OutgoingOutcome<Hardware> {
         var dirty = PageSet(layouts: machine.hardware.memory.layouts)
         do throws(MigrationError) {
+            try session.recordOffer()
             try session.negotiate()
             try session.configure(machine.hardware)
             // Most is flushed while there is time, and the little written since just before the
@@ -96,12 +100,14 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
             }
         } catch {
             machine.hardware.stopDirtyTracking()
+            session.noteReturn(error)
             return .stayed(.running(machine), session.end(because: error))
         }
         session.beginBlackout()
         switch machine.pause() {
         case .failed(let machine, let error):
             machine.hardware.stopDirtyTracking()
+            session.noteReturn(.hardware(error))
             return .stayed(.running(machine), session.end(because: .hardware(error)))
         case .paused(let machine):
             session.clock.end(.stop, at: network.now)
@@ -116,11 +122,13 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
     ) -> OutgoingOutcome<Hardware> {
         var dirty = PageSet(layouts: machine.hardware.memory.layouts)
         do throws(MigrationError) {
+            try session.recordOffer()
             try session.negotiate()
             try session.configure(machine.hardware)
             if options.mode == .preCopy { try session.sendAllMemory(machine.hardware) }
             try session.holdWithoutRounds()
         } catch {
+            session.noteReturn(error)
             return .stayed(.paused(machine), session.end(because: error))
         }
         let result = handOver(machine, staysPaused: true, session, &dirty)
@@ -137,8 +145,11 @@ public struct OutgoingMigration<Hardware: GuestHardware, Outside: Network>: Send
         case .gone(let error):
             return .gone(session.end(because: error))
         case .stranded(let machine, let error):
+            session.noteReturn(error)
             return .stranded(machine, session.end(because: error))
         case .kept(let machine, let error):
+            // Written down last: the guest does not wait for the disk.
+            defer { session.noteReturn(error) }
             guard runsOn else { return .stayed(.paused(machine), session.end(because: error)) }
             switch machine.resume() {
             case .running(let machine):

@@ -16,7 +16,9 @@ extension SourceSession {
         if let resolution = control.resolution {
             do throws(ProtocolError) {
                 noteRunFlag()
-                return try state.resolve(resolution)
+                let action = try state.resolve(resolution)
+                noteResolution(resolution)
+                return action
             } catch {
                 logger.error("the doubt cannot be resolved so: \(error)")
                 control.forgetResolution()
@@ -69,6 +71,7 @@ extension SourceSession {
         control.board.update { $0.failure = reason }
         control.board.enter(.inDoubt, at: network.now)
         observer(.inDoubt(reason: reason))
+        noteInDoubt("the answer to Takeover was lost")
     }
 
     /// Asks the destination over a new connection. Nil when it did not answer.

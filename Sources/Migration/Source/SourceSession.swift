@@ -15,6 +15,7 @@ final class SourceSession<Outside: Network> {
     let network: Outside
     let control: OutgoingControl
     let observer: MigrationObserver
+    let journal: SessionJournal
     let logger: Logger
 
     /// What the guest did to its whole machine meanwhile.
@@ -34,6 +35,9 @@ final class SourceSession<Outside: Network> {
 
     /// Whether the answer to Takeover was lost.
     var isInDoubt = false
+
+    /// Whether the journal says that the guest was offered to the destination.
+    var isOfferRecorded = false
 
     /// How long to wait before the next inquiry, in nanoseconds.
     var inquiryBackOff: UInt64 = 100_000_000
@@ -103,7 +107,7 @@ final class SourceSession<Outside: Network> {
 
     init(
         options: MigrationOptions, network: Outside, control: OutgoingControl,
-        observer: @escaping MigrationObserver, logger: Logger,
+        observer: @escaping MigrationObserver, journal: (any DecisionJournal)?, logger: Logger,
         pendingEvent: @escaping @Sendable () -> GuestEvent?
     ) {
         self.pendingEvent = pendingEvent
@@ -111,6 +115,7 @@ final class SourceSession<Outside: Network> {
         self.network = network
         self.control = control
         self.observer = observer
+        self.journal = SessionJournal(journal: journal, logger: logger)
         self.logger = logger
         state = SourceProtocol(
             mode: options.mode == .local ? .local : .preCopy, token: .random(),
