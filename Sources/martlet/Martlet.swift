@@ -16,7 +16,7 @@ struct Martlet: ParsableCommand {
               martlet ctl --api-socket /tmp/a send-migration destination_url=unix:/tmp/m,local=on
             """,
         version: Version.number,
-        subcommands: [Run.self, Ctl.self, CPU.self, Demo.self])
+        subcommands: [Run.self, Ctl.self, CPU.self, Journal.self, Demo.self])
 
     static func main() {
         let words = Array(CommandLine.arguments.dropFirst())

@@ -30,7 +30,8 @@ final class IncomingTask: Sendable {
         let control = try IncomingControl(ledger: ledger)
         let migration = IncomingMigration(
             factory: factory, network: network, listener: listener, control: control,
-            observer: environment.events.report, logger: environment.logger)
+            observer: environment.events.report, journal: environment.journal,
+            logger: environment.logger)
         let outcome = Outcome()
         self.listener = listener
         self.control = control

@@ -38,7 +38,8 @@ final class OutgoingTask: Sendable {
             let control = try OutgoingControl()
             let migration = OutgoingMigration<KVMGuest, MigrationNetwork>(
                 options: options, network: network, control: control,
-                observer: environment.events.report, logger: environment.logger)
+                observer: environment.events.report, journal: environment.journal,
+                logger: environment.logger)
             let thread = try WorkerThread(name: "migrate", kind: .source) { stop in
                 transfer.run(migration, unless: stop)
                 environment.queue.post(.migrationEnded)

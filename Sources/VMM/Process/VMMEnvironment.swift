@@ -1,6 +1,7 @@
 import ControlAPI
 import LinuxSystem
 import Logging
+import Migration
 
 /// What all parts of one VMM process share.
 struct VMMEnvironment: Sendable {
@@ -12,6 +13,8 @@ struct VMMEnvironment: Sendable {
     let logger: Logger
     /// Whether guests may be moved to and from other hosts without encryption.
     let allowsPlainTCP: Bool
+    /// Where decisions about the owner of a guest are kept, if they are.
+    var journal: OwnershipJournal?
 
     /// When the process started, in nanoseconds since 1970.
     let startedAt = RealtimeClock.nanoseconds

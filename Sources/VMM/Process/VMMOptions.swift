@@ -15,6 +15,8 @@ public struct VMMOptions: Sendable {
     public var filters = FilterMode.enforced
     /// Whether guests may be moved to and from other hosts without encryption.
     public var allowsPlainTCP = false
+    /// The file in which decisions about the owner of a guest are kept; nil for none.
+    public var ownershipJournal: String?
 
     /// A VMM without API and guest, which is of no use before one of both is set.
     public init() {}

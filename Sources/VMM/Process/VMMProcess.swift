@@ -1,7 +1,8 @@
 import Confinement
 import ControlAPI
-public import LinuxSystem
+import LinuxSystem
 import Logging
+import Migration
 
 /// One `martlet run`: sets up what the parts share, starts the API, and works on the control
 /// thread until the guest or somebody else ends it.
@@ -17,7 +18,7 @@ public enum VMMProcess {
     /// - Returns: the exit status; 0 when the guest shut down, was moved away, or the VMM was
     ///   asked to end.
     /// - Throws: when the process cannot begin its work.
-    public static func run(_ options: VMMOptions) throws(SystemError) -> Int32 {
+    public static func run(_ options: VMMOptions) throws -> Int32 {
         let start = MonotonicInstant.now
         let signals = try SignalDescriptor()
         let log = try options.log.open()
@@ -25,6 +26,14 @@ public enum VMMProcess {
         var monitor: EventMonitor?
         if let option = options.eventMonitor {
             monitor = try EventMonitor(option, start: start)
+        }
+        let journal = try options.ownershipJournal.map { path throws(JournalError) in
+            try OwnershipJournal(path: path)
+        }
+        for record in journal?.earlier.conclusions ?? [] where record.decision.leavesDoubt {
+            logger.warning(
+                "look at the other end before the guest is started here: \(record.decision.meaning)",
+                metadata: ["migration": "\(record.migration)", "peer": "\(record.detail)"])
         }
         // What starts programs, once there is something to start, is made before this.
         try Confinement.begin(options.filters, log: log, since: start)
@@ -36,7 +45,7 @@ public enum VMMProcess {
         let queue = try ControlQueue(signals: signals)
         let environment = VMMEnvironment(
             queue: queue, events: events, logger: logger,
-            allowsPlainTCP: options.allowsPlainTCP)
+            allowsPlainTCP: options.allowsPlainTCP, journal: journal)
         let server = try makeServer(options.apiSocket, environment)
         defer { server?.stop() }
         let usesTerminal = options.guest.map { $0.serial.mode == .tty || $0.console.mode == .tty }

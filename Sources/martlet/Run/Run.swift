@@ -98,6 +98,13 @@ struct Run: ParsableCommand {
         help: ArgumentHelp("Append the log to a file.", valueName: "path"), completion: .file())
     var logFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write down who owns the guest, for after a crash (see martlet journal).",
+            valueName: "path"),
+        completion: .file())
+    var ownershipJournal: String?
+
     @Flag(name: .short, help: "Log more; can be repeated.")
     var verbose: Int
 
@@ -135,6 +142,7 @@ struct Run: ParsableCommand {
         options.log = LogOptions(file: logFile, level: LogOptions.level(verbosity: verbose))
         options.filters = seccomp
         options.allowsPlainTCP = allowsPlainTCP
+        options.ownershipJournal = ownershipJournal
         do {
             options.guest = try guest
             throw ExitCode(try VMMProcess.run(options))
