@@ -195,6 +195,7 @@ extension GuestTests {
             return String(decoding: answer.suffix(3), as: UTF8.self)
         }
 
+        /// Number 5 in docs/comparison.md: a destination that waits answers no request there.
         @Test func receivingBlocksNoOtherCall() async throws {
             let lab = try Lab()
             let vmm = try lab.start("vmm")

@@ -20,6 +20,7 @@ extension GuestTests {
         /// The description claims features that only one kind of processor ever had (Knights
         /// Mill), and address bits that hardly any has: the destination must say so before any
         /// memory is sent and before the guest is paused.
+        /// Number 34 in docs/comparison.md: only CPUID is compared there.
         @Test func destinationNamesWhatItLacksAndTheGuestGoesOn() async throws {
             let lab = try Lab()
             let flight = try await Flight(GuestPlan(memory: "size=64M"), in: lab)

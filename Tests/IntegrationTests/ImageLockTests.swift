@@ -94,6 +94,7 @@ extension GuestTests {
         }
 
         /// It was let go already: the destination was to take it.
+        /// Number 9 in docs/comparison.md: locks stay away after a failure there.
         @Test func lostTakeoverBringsTheLockBack() async throws {
             let scene = try await Scene(at: .request(.takeover), Self.plan)
             defer { scene.end() }

@@ -35,6 +35,7 @@ import Testing
             by: try destination(at: .configuring))
     }
 
+    /// Number 21 in docs/comparison.md: lengths are trusted there.
     @Test func payloadsAreBounded() throws {
         var conversation = Conversation()
         try conversation.advance(to: .configuring)

@@ -7,6 +7,7 @@ import Transport
 
 /// Failures of one end as the other end and its user see them.
 @Suite struct FailureTests {
+    /// Number 25 in docs/comparison.md: errors stay at their end there.
     @Test(arguments: [
         HardwareError.Operation.configure, .loadState, .takeOver, .start,
     ])
@@ -36,6 +37,7 @@ import Transport
         #expect(ends.ledger.violations == [])
     }
 
+    /// Number 5 in docs/comparison.md: the wait of a destination cannot be ended there.
     @Test func cancelWhileADestinationWaitsEndsIt() throws {
         let ends = try TwoEnds(temporarySocket("waiting"))
 
@@ -65,6 +67,7 @@ import Transport
         #expect(ends.ledger.running == ["source"])
     }
 
+    /// Number 3 in docs/comparison.md: there is no cancel there.
     @Test func cancelAtTheSourceReachesTheDestinationWithItsReason() throws {
         let control = Mutex<OutgoingControl?>(nil)
         let ends = try TwoEnds(temporarySocket("recall")) {

@@ -117,6 +117,7 @@ import Testing
         #expect(fast.batches == [16 << 20])
     }
 
+    /// Number 17 in docs/comparison.md: small rounds use few connections there.
     @Test func roundIsSharedOutWithoutGapsOrOverlaps() throws {
         let layouts = [
             RegionLayout(slot: 0, start: GuestAddress(0), size: 3001 * 4096, fileOffset: 0),

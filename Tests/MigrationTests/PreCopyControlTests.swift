@@ -11,6 +11,7 @@ import Transport
 @Suite struct PreCopyControlTests {
     // MARK: - Bandwidth
 
+    /// Number 16 in docs/comparison.md: nothing limits the bandwidth there.
     @Test(arguments: [1, 3])
     func bandwidthHoldsOverAllConnections(connections: Int) throws {
         let ends = try TwoEnds(temporarySocket("bandwidth"), workload: .init(pagesPerSecond: 0))
@@ -62,6 +63,7 @@ import Transport
 
     /// Pages that the guest writes to in a round before their turn comes are sent as they are then,
     /// and not once more in the next round.
+    /// Number 18 in docs/comparison.md: the whole record is taken at once there.
     @Test(arguments: [1, 2])
     func pageThatIsWrittenAgainBeforeItsTurnIsSentOnce(connections: Int) throws {
         let peer = try BaseDestination(takesManyConnections: true)
@@ -94,6 +96,7 @@ import Transport
 
     /// The time is over while the first pass is under way: what is left of it is sent in the
     /// blackout, and not the whole pass before.
+    /// Number 19 in docs/comparison.md: the timeout holds between rounds only there.
     @Test(arguments: [1, 3])
     func ignoredTimeoutEndsARoundInItsMiddle(connections: Int) throws {
         let ends = try TwoEnds(temporarySocket("middle"), workload: .init(pagesPerSecond: 0))

@@ -76,6 +76,7 @@ extension SimulationTests {
 
     /// The guest resets itself, shuts down or crashes at every step: whoever has it at the end acts
     /// on that, once.
+    /// Number 27 in docs/comparison.md: the VMM thread ends there.
     @Test(arguments: Variant.all)
     func guestEventAtEveryStepIsCarriedOutOnceByTheOwner(variant: Variant) throws {
         let seed = Self.seeds[0]

@@ -68,6 +68,7 @@ import Transport
         #expect(source.ledger.violations == [])
     }
 
+    /// Number 8 in docs/comparison.md: it resumes the guest there.
     @Test func lostAnswerToCompleteLeavesTheSourceInDoubtUntilAPersonDecides() throws {
         let peer = try BaseDestination(hangsUpAt: 5)
         let source = try LoneSource(peer.listener.url)
@@ -99,6 +100,7 @@ import Transport
     }
 
     /// Nobody shall look for a guest that writes too fast when the other end is dead.
+    /// Number 19 in docs/comparison.md: the timeout does not hold inside a request there.
     @Test func silentDestinationIsNotTakenForAGuestThatWritesTooFast() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 20_000)
         let source = try LoneSource(peer.listener.url)
@@ -197,6 +199,7 @@ import Transport
         #expect(source.ledger.running == ["source"])
     }
 
+    /// Number 4 in docs/comparison.md: there is no progress there.
     @Test func progressIsKnownAtAllTimes() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 40)
         let source = try LoneSource(peer.listener.url)

@@ -54,6 +54,7 @@ import Transport
         return source
     }
 
+    /// Number 16 in docs/comparison.md: nothing slows the guest down there.
     @Test func guestThatWritesTooFastIsSlowedDownAndMoves() throws {
         let peer = try BaseDestination(memoryDelayMilliseconds: 10)
         let source = try busySource(peer, until: 50)

@@ -27,6 +27,7 @@ private struct Lamp: VersionedState, Equatable {
 }
 
 @Suite struct StateWriterTests {
+    /// Number 20 in docs/comparison.md: state is JSON in JSON there.
     @Test func integersAreLittleEndianWithoutPadding() {
         var writer = StateWriter()
         writer.append(0x01 as UInt8)

@@ -41,6 +41,7 @@ import Transport
         #expect(stride(from: 0, to: bytes, by: 509).allSatisfy { to[$0] == UInt8($0 % 251) })
     }
 
+    /// Number 35 in docs/comparison.md: descriptors come in any order there.
     @Test func descriptorArrivesWithItsBytes() throws {
         let pair = try ChannelPair(.unix(path: temporaryPath("descriptor")))
         let file = try MemoryFile(name: "passed", size: 4096)

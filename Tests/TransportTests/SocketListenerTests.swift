@@ -18,6 +18,7 @@ import Transport
         client.close(.abrupt)
     }
 
+    /// Number 32 in docs/comparison.md: the path stays there.
     @Test func pathIsFreeAgainAfterClosing() throws {
         let url = MigrationURL.unix(path: temporaryPath("again"))
         try network.listen(on: url).close()
@@ -53,6 +54,7 @@ import Transport
         }
     }
 
+    /// Number 23 in docs/comparison.md: plain TCP is the default there.
     @Test(arguments: ["tcp:0.0.0.0:0", "tcp:[::]:0"])
     func plainTCPBeyondLoopbackIsRefusedUnlessAllowed(text: String) throws {
         let url = try MigrationURL(parsing: text)
