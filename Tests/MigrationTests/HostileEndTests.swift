@@ -82,6 +82,33 @@ import Transport
         #expect(ends.destinationControl.progress().phase == .failed)
     }
 
+    /// One memory connection more than there may be is refused with a reason, and harms nobody.
+    @Test func memoryConnectionsAreCounted() throws {
+        let ends = try TwoEnds(temporarySocket("many"))
+        var peer = try ends.scriptedSource()
+        try peer.exchange(ScriptedPeer.request(1))
+        try peer.configure(ends)
+        let page = ScriptedPeer.range(0, 4096) + [UInt8](repeating: 0xEE, count: 4096)
+
+        let connections = try (0..<128).map { _ in
+            var connection = try ends.scriptedSource()
+            // Answered: this one is in.
+            try connection.exchange([1, 0] + ScriptedPeer.request(4))
+            return connection
+        }
+        var surplus = try ends.scriptedSource()
+        // It may be told before it has said all.
+        try? surplus.send([1, 0] + ScriptedPeer.request(4, length: 16) + page)
+        #expect(try surplus.receive(16) == ScriptedPeer.error)
+
+        try peer.exchange(ScriptedPeer.request(4))
+        let memory = try #require(ends.arrivedMemory)
+        #expect(try memory.load(UInt8.self, at: GuestAddress(0)) == 0)
+        for connection in connections { connection.channel.close(.abrupt) }
+        surplus.channel.close(.abrupt)
+        peer.channel.close(.abrupt)
+    }
+
     /// A stranger who says a byte at a time keeps no source out.
     @Test func strangerWhoDripsKeepsNoSourceOut() throws {
         let ends = try TwoEnds(temporarySocket("drips"))

@@ -90,7 +90,16 @@ final class MemoryConnections<Outside: Network>: Sendable {
     func serve(
         _ channel: MessageChannel<Outside.Connection>, isBound: Bool, within limits: OperationLimits
     ) throws(MigrationError) {
-        let target = try admit(channel.connection)
+        let target: Target
+        do throws(MigrationError) {
+            target = try admit(channel.connection)
+        } catch {
+            // Only who has agreed on a text can read one.
+            let extensions = state.withLock { $0.target?.extensions } ?? []
+            let answer = Answer.error("\(error)", extensions: extensions)
+            try? channel.send(answer, within: OperationLimits(idleSeconds: 1))
+            throw error
+        }
         var limits = limits
         limits.activity = activity
         do throws(MigrationError) {
