@@ -29,8 +29,10 @@ struct ImpatientNetwork: Network {
         ImpatientListener(try host.listen(on: url))
     }
 
-    func spawn(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
-        try host.spawn(name, body)
+    func spawn(
+        _ kind: ThreadKind, _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(SystemError) {
+        try host.spawn(kind, name, body)
     }
 }
 
