@@ -167,10 +167,20 @@ migrate_local() {
 }
 
 migrate() {
+    await_guest "$2" "$3"
+    send_guest "$@"
+}
+
+# await_guest NAME URL: starts a VMM that waits for a guest.
+await_guest() {
+    start_vmm "$1" ${VMM_OPTIONS:-}
+    receive "$1" "$2"
+}
+
+# send_guest FROM TO URL [KEY=VALUE...]: moves a guest to a VMM that waits for it. The source ends.
+send_guest() {
     local from="$1" to="$2" url="$3"
     shift 3
-    start_vmm "$to" ${VMM_OPTIONS:-}
-    receive "$to" "$url"
     ctl "$from" send-migration "$(joined "destination_url=$url" "$@")" >"$RUN/$to.send.log" 2>&1 ||
         fail "the migration from $from to $to did not work: $(tail -n 2 "$RUN/$to.send.log")"
     check "the source $from ended with an error" wait_end "$from"
