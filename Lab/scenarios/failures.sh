@@ -59,14 +59,15 @@ wait_for 30 "memory on its way" in_phase a memory
 ctl a cancel-migration
 stays cancel cancelled
 
-# The destination dies while the guest stands still; every answer takes two seconds then.
+# The destination dies while the guest stands still; every answer takes two seconds then, which is
+# why the blackout may be long.
 stand_still() {
     wait_for 60 "the held move" is_held a
     /art/bin/tc qdisc add dev lo root netem delay 1000ms
     ctl a continue-migration
     wait_for 30 "the blackout" in_phase a blackout
 }
-move blackout hold_before_switchover=on downtime_ms=10000
+move blackout hold_before_switchover=on downtime_ms=600000
 stand_still
 signal KILL blackout
 stays blackout blackout
@@ -74,7 +75,7 @@ stays blackout blackout
 
 # It does not die, but nothing passes between the ends any more: the source takes its guest back,
 # and the destination does not run it.
-move silent hold_before_switchover=on downtime_ms=10000
+move silent hold_before_switchover=on downtime_ms=600000
 stand_still
 /art/bin/tc qdisc change dev lo root netem loss 100%
 wait_for 120 "the end at the destination" grep -q "stays with its source" "$RUN/silent.log"
