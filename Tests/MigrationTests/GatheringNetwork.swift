@@ -7,10 +7,14 @@ import Transport
 struct GatheringNetwork: Network {
     private let host = HostNetwork(allowsPlainTCP: false)
     private let gathering: Gathering
+    private let patienceSeconds: Int
 
-    /// - Parameter count: how many connections come after the first one.
-    init(count: Int) {
+    /// - Parameters:
+    ///   - count: how many connections come after the first one.
+    ///   - patienceSeconds: how long one waits for the others before it fails.
+    init(count: Int, patienceSeconds: Int = 120) {
         gathering = Gathering(count: count)
+        self.patienceSeconds = patienceSeconds
     }
 
     var now: MonotonicInstant { host.now }
@@ -29,10 +33,12 @@ struct GatheringNetwork: Network {
     func connect(
         to url: MigrationURL, within limits: OperationLimits
     ) throws(TransportError) -> SocketChannel {
-        let deadline = MonotonicInstant.after(milliseconds: 10_000)
+        let deadline = MonotonicInstant.after(milliseconds: patienceSeconds * 1000)
         gathering.enter()
         while !gathering.isComplete {
-            guard !deadline.hasPassed else { throw .silent(peer: "\(url)", seconds: 10) }
+            guard !deadline.hasPassed else {
+                throw .silent(peer: "\(url)", seconds: patienceSeconds)
+            }
             MonotonicInstant.after(milliseconds: 2).sleep()
         }
         return try host.connect(to: url, within: limits)

@@ -234,7 +234,6 @@ import Transport
         let ends = try TwoEnds(temporarySocket("patient"))
         var options = MigrationOptions(destination: ends.listener.url)
         options.holdsBeforeSwitchover = true
-        options.timeoutSeconds = 1
         let control = ends.sourceControl
         let person = try WorkerThread(name: "person") { _ in
             let network = HostNetwork(allowsPlainTCP: false)
@@ -242,6 +241,8 @@ import Transport
             while !control.progress().isHolding, !deadline.hasPassed {
                 network.sleep(until: .after(milliseconds: 5), unless: nil)
             }
+            // Not before: how long it takes to come here is the host's.
+            _ = control.change { $0.timeoutSeconds = 1 }
             network.sleep(until: .after(milliseconds: 2500), unless: nil)
             _ = control.continueMigration()
         }
