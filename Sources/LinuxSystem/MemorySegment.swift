@@ -1,3 +1,5 @@
+internal import CLinux
+
 /// A run of bytes inside a live mapping, which modules without pointers pass around for vectored
 /// input and output.
 ///
@@ -33,5 +35,13 @@ public struct MemorySegment: @unchecked Sendable {
         }
         // SAFETY: inside this segment, as just checked.
         return unsafe MemorySegment(baseAddress: baseAddress + offset, count: length)
+    }
+
+    /// Lets the processor fetch the first bytes at `offset` ahead of a look at them, which would wait
+    /// for memory otherwise. Of no effect beyond the end.
+    public func prefetch(offset: Int) {
+        guard (0..<count).contains(offset) else { return }
+        // SAFETY: inside this segment; nothing is read into a value.
+        unsafe clinux_prefetch(baseAddress + offset)
     }
 }

@@ -13,6 +13,7 @@
 #include "CLinuxIoctl.h"
 #include "CLinuxFiles.h"
 #include "CLinuxSockets.h"
+#include "CLinuxMemory.h"
 #include "CLinuxThreads.h"
 #include "CLinuxSeccomp.h"
 #include "CLinuxNetwork.h"
