@@ -46,14 +46,14 @@ private enum CallLists {
     private typealias Groups = CallGroups
 
     /// Builds, boots, changes and ends guests; listens for the API and for migrations; reads
-    /// certificates; writes timelines; asks what the process has used.
+    /// certificates; writes timelines; asks what the process has used; lets others go first.
     @CallList
     static var control: Calls {
         Groups.guest
         Groups.machineMaking
         Groups.names
         Groups.accepting
-        Calls.any("ftruncate", "getrusage")
+        Calls.any("ftruncate", "getrusage", "setpriority")
     }
 
     /// Makes threads, which inherit its filter.

@@ -1,4 +1,5 @@
 import ControlAPI
+import Foundation
 import Harness
 import LinuxSystem
 import MigrationProtocol
@@ -86,9 +87,26 @@ extension GuestTests {
             try await eventually("the end of the migration") {
                 try scene.source.client.migrationProgress().result != nil
             }
+            // Its end is not to hold up the guest that arrived.
+            #expect(try priorities(of: scene.source.process.identifier) == [10])
             let timeline = try scene.source.client.migrationTimeline()
             #expect(timeline.progress.result?.outcome == .completed)
             try await scene.flight.left(for: scene.destination)
+        }
+
+        /// The nice values of a process' threads (proc_pid_stat(5), field 19).
+        private func priorities(of process: Int32) throws -> Set<Int> {
+            let folder = URL(filePath: "/proc/\(process)/task")
+            let threads = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            return Set(
+                try threads.map { thread in
+                    let stat = try String(
+                        contentsOf: folder.appending(path: "\(thread)/stat"), encoding: .utf8)
+                    // After the name, which may hold anything.
+                    let fields = stat[try #require(stat.lastIndex(of: ")"))...].split(
+                        separator: " ")
+                    return try #require(Int(fields[17]))
+                })
         }
 
         @Test func fileThatCannotBeWrittenIsRefusedBeforeAnythingBegins() async throws {

@@ -253,6 +253,7 @@ extension Controller {
         switch consume outcome {
         case .moved(let summary):
             report.result = MigrationResult(summary)
+            letGuestsGoFirst()
             task.hardware.letGo()
             slot = .empty
             environment.logger.info("The guest runs at the destination")
@@ -272,6 +273,17 @@ extension Controller {
             exitWhenFollowed(1)
         }
         keep(report, timeline(of: task, report))
+    }
+
+    /// All that this process has to do is to end, which takes a while with much memory: a guest that
+    /// has just arrived beside it needs the processors more.
+    private func letGuestsGoFirst() {
+        do throws(SystemError) {
+            try ProcessPriority.yieldToOthers()
+        } catch {
+            environment.logger.debug(
+                "the end of this process takes its share of the host: \(error)")
+        }
     }
 
     private func receivingEnded(_ task: IncomingTask) {
