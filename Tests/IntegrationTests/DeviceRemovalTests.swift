@@ -86,7 +86,10 @@ extension GuestTests {
                 try await expectRemoval(flight)
                 _ = try flight.vmm.client.addDisk(disk("extra", in: flight.lab))
             }
-            #expect(try descriptors() == before)
+            // A call's connection is closed a moment after its answer, then and now.
+            try await eventually("the end of what the removed disks had open") {
+                try descriptors() <= before
+            }
         }
 
         @Test func pausedGuestGivesItUpWhenItRuns() async throws {

@@ -107,7 +107,10 @@ extension GuestTests {
                 #expect(!reasons.contains("disks["), "\(reasons)")
             }
             #expect(try vmm.client.info() == before)
-            #expect(try descriptors(of: vmm) == open)
+            // A call's connection is closed a moment after its answer, then and now.
+            try await eventually("the end of what was opened in vain") {
+                try descriptors(of: vmm) <= open
+            }
             try await flight.expectWork()
         }
 
